@@ -1,0 +1,1 @@
+"""Independent definitions that the package is measured against; they share no code with it."""
