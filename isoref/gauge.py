@@ -1,0 +1,114 @@
+"""The gauge: rotations of hidden spaces that leave the function as it is.
+
+forward(rotate(net, s, R), x) == forward(net, x)
+rotate(rotate(net, s, R), s, Q) == rotate(net, s, Q R)
+backward after rotate == rotate after backward
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+
+from isoref import arrays
+from isoref.arrays import Array
+from isoref.network import Network, Tangent, Tree, tree_map
+
+
+def rotate(tree: Tree, space: int, R: Array) -> Tree:
+    """Act on a hidden space by an orthogonal matrix: every axis that belongs to it is rotated.
+
+    W_{s-1}, b_{s-1}, ψ_{s-1} → R W_{s-1}, R b_{s-1}, R ψ_{s-1} and W_s → W_s Rᵀ, for a network and
+    for its gradients, velocities and first moments alike (C06, C21). q does not change.
+
+    Parameters
+    ----------
+    tree : Network or Tangent
+    space : int
+        1 … L.
+    R : array (n_s, n_s)
+        Orthogonal, in the library and dtype of `tree`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When the space is not hidden, or R does not fit or is not orthogonal to rounding:
+        max|RRᵀ − I| ≤ (3√n + 12) u, six deviations of an orthogonal matrix that was rounded once.
+
+    Examples
+    --------
+    >>> from isoref import Network, forward
+    >>> net = Network.random((2, 3, 1), seed=0)
+    >>> turned = rotate(net, 1, np.eye(3)[[2, 0, 1]])
+    >>> x = np.ones((1, 2))
+    >>> bool(abs(forward(turned, x) - forward(net, x)) < 1e-15)
+    True
+    """
+    check_hidden(tree, space)
+    check_orthogonal(tree, space, R)
+
+    def act(array: Array, spaces: tuple[int, ...]) -> Array:
+        if spaces[:1] == (space,):
+            array = R @ array
+        if spaces[1:] == (space,):
+            array = array @ R.T
+        return array
+
+    return tree_map(act, tree)
+
+
+def moment(net: Network, gradient: Tangent, space: int) -> Array:
+    """Return W W̄ᵀ + b b̄ᵀ + ψ ψ̄ᵀ − W̄_nextᵀ W_next of a hidden space, shape (n_s, n_s).
+
+    It is symmetric for the gradient of any function of the output, because the gradient is
+    orthogonal to the gauge orbit: n(n − 1)/2 checks of a gradient without differences (C31).
+
+    Examples
+    --------
+    >>> from isoref import Network, backward, trace
+    >>> net = Network.random((2, 3, 1), seed=0)
+    >>> gradient, _ = backward(net, trace(net, np.ones((1, 2))), np.ones((1, 1)))
+    >>> m = moment(net, gradient, 1)
+    >>> bool(abs(m - m.T).max() < 1e-15)
+    True
+    """
+    check_hidden(net, space)
+    below, bar = net.layers[space - 1], gradient.layers[space - 1]
+    above, bar_above = net.layers[space], gradient.layers[space]
+    total = below.weight @ bar.weight.T + below.bias[:, None] * bar.bias[None, :]
+    if below.psi is not None and bar.psi is not None:
+        total = total + below.psi[:, None] * bar.psi[None, :]
+    return total - bar_above.weight.T @ above.weight
+
+
+def check_hidden(tree: Tree, space: int) -> None:
+    """Raise unless `space` is one of the hidden spaces 1 … L of `tree`."""
+    if space not in range(1, tree.depth + 1):
+        raise ValueError(
+            f"space must be a hidden space, 1 … {tree.depth} for widths {tree.widths}, got {space}"
+        )
+
+
+def check_orthogonal(tree: Tree, space: int, R: Array) -> None:
+    """Raise unless R is an orthogonal matrix of the size, library and dtype of the space."""
+    weight, width = tree.layers[0].weight, tree.widths[space]
+    arrays.namespace(weight, R)
+    if R.dtype != weight.dtype:
+        raise TypeError(f"R must have the dtype of the network, {weight.dtype}, got {R.dtype}")
+    if tuple(R.shape) != (width, width):
+        raise ValueError(
+            f"R must have shape ({width}, {width}) for space {space}, got {tuple(R.shape)}"
+        )
+    kind = arrays.precision(R)
+    if kind == "exact":
+        return
+    host = arrays.to_numpy(R).astype(np.float64)
+    unit = 2.0**-53 if kind == "float64" else 2.0**-24
+    defect = float(np.max(np.abs(host @ host.T - np.eye(width)))) / unit
+    limit = 3 * sqrt(width) + 12
+    if not defect <= limit:
+        raise ValueError(
+            f"R must be orthogonal: max|R Rᵀ − I| must be at most {limit:.0f} u, "
+            f"got {defect:.3g} u; take Q of its QR decomposition, or draw one with isoref.haar"
+        )

@@ -1,0 +1,228 @@
+"""Points and vectors: Layer, Network and Tangent, and the space that every axis belongs to.
+
+A network is a point: a profile, and layers whose squared intrinsic lengths q are not negative.
+A gradient, a velocity or a moment is a vector: the same arrays with no sign imposed.
+Everything that rotates or resizes a space is one `tree_map` over arrays and their spaces:
+
+    Network + Tangent = Network      Tangent + Tangent = Tangent      number * Tangent = Tangent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from math import prod
+from operator import add
+from typing import TypeVar
+
+import numpy as np
+
+from isoref import arrays, initial
+from isoref.arrays import Array
+from isoref.layer import AXES, Layer, Spaces, check_structure, check_values
+from isoref.profiles import Profile, named
+
+
+class _Layered:
+    """What points and vectors share: a tuple of layers that fit together."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths n_0 … n_{L+1} of all spaces, input and output included."""
+        return (self.layers[0].weight.shape[1], *(la.weight.shape[0] for la in self.layers))
+
+    @property
+    def depth(self) -> int:
+        """Number L of hidden spaces."""
+        return len(self.layers) - 1
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of stored entries of every weight, bias, ψ and q."""
+        found = (getattr(layer, name) for layer in self.layers for name in AXES)
+        return sum(prod(array.shape) for array in found if array is not None)
+
+    def _set_layers(self, layers: Iterable[Layer]) -> None:
+        object.__setattr__(self, "layers", tuple(layers))
+        check_structure(self.layers)
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Network(_Layered):
+    """An isotropic network: layers 0 … L and a radial profile, an immutable value.
+
+    Parameters
+    ----------
+    layers : Layer, one or more
+        Layer i maps space i to space i + 1; all but the last end in the activation.
+    profile : Profile or str
+        σ, for example ``"tanh"`` or ``relu(tau=0.5)``; its parameters are rounded to the dtype.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When neighbouring widths differ, libraries or dtypes are mixed, ψ or q is missing or
+        superfluous, a parameter is not finite, q is negative or the profile is unknown.
+
+    Examples
+    --------
+    >>> net = Network.random((3, 5, 2), seed=0)
+    >>> net.widths, net.depth, net.parameter_count
+    ((3, 5, 2), 1, 35)
+    """
+
+    layers: tuple[Layer, ...]
+    profile: Profile
+
+    def __init__(self, layers: Iterable[Layer], profile: Profile | str = "tanh") -> None:
+        self._set_layers(layers)
+        profile = named(profile) if isinstance(profile, str) else profile
+        if not isinstance(profile, Profile):
+            raise TypeError(f"profile must be a Profile or its name, got {type(profile).__name__}")
+        precision = arrays.precision(self.layers[0].weight)
+        object.__setattr__(self, "profile", profile.rounded(precision))
+        if precision != "exact":
+            check_values(self.layers)
+
+    @staticmethod
+    def random(
+        widths: Iterable[int],
+        *,
+        profile: Profile | str = "tanh",
+        init: str = "orthogonal",
+        q: float = 0.0,
+        dtype: str = "float64",
+        seed: int | np.random.Generator,
+    ) -> Network:
+        """Return a network with random weights, the given q in every hidden space, and ψ = b = 0.
+
+        `init` is one of `isoref.initial.WEIGHTS`; the draws are float64 and then rounded, so one
+        seed gives the same network in both precisions.
+        """
+        sizes = initial.checked_widths(widths)
+        draw = initial.weights(init)
+        if dtype not in arrays.PRECISIONS:
+            raise ValueError(f"dtype must be one of {arrays.PRECISIONS}, got {dtype!r}")
+        rng = np.random.default_rng(seed)
+        last = len(sizes) - 2
+        return Network(
+            [
+                Layer(
+                    draw(rows, columns, rng).astype(dtype),
+                    np.zeros(rows, dtype),
+                    psi=np.zeros(rows, dtype) if i > 0 else None,
+                    q=q if i < last else None,
+                )
+                for i, (columns, rows) in enumerate(pairwise(sizes))
+            ],
+            profile,
+        )
+
+    def __add__(self, tangent: Tangent) -> Network:
+        if not isinstance(tangent, Tangent):
+            return NotImplemented
+        return tree_map(lambda point, vector, _: point + vector, self, tangent)
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Tangent(_Layered):
+    """A vector at a network: a gradient, a velocity, a moment. Layers as in `Network`, any sign.
+
+    Examples
+    --------
+    >>> net = Network.random((3, 5, 2), seed=0)
+    >>> v = Tangent.random(net, seed=1)
+    >>> float((2.0 * v - v - v).inner(v))
+    0.0
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, layers: Iterable[Layer]) -> None:
+        self._set_layers(layers)
+
+    @staticmethod
+    def zeros(tree: Network | Tangent) -> Tangent:
+        """Return the zero vector at `tree`."""
+        xp = arrays.namespace(tree.layers[0].weight)
+        return tree_map(lambda array, _: xp.zeros_like(array), Tangent(tree.layers))
+
+    @staticmethod
+    def random(tree: Network | Tangent, *, seed: int | np.random.Generator) -> Tangent:
+        """Return independent standard normal entries in the shapes of `tree`."""
+        rng = np.random.default_rng(seed)
+        return tree_map(
+            lambda array, _: arrays.like(rng.standard_normal(array.shape), array),
+            Tangent(tree.layers),
+        )
+
+    def __add__(self, other: Tangent) -> Tangent:
+        if not isinstance(other, Tangent):
+            return NotImplemented
+        return tree_map(lambda a, b, _: a + b, self, other)
+
+    def __sub__(self, other: Tangent) -> Tangent:
+        if not isinstance(other, Tangent):
+            return NotImplemented
+        return tree_map(lambda a, b, _: a - b, self, other)
+
+    def __mul__(self, factor: float) -> Tangent:
+        return tree_map(lambda array, _: array * factor, self)
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Tangent:
+        return tree_map(lambda array, _: -array, self)
+
+    def inner(self, other: Tangent) -> Array:
+        """Return ⟨self, other⟩, the sum of the products of all entries, as a 0-d array."""
+        xp = arrays.namespace(self.layers[0].weight)
+        products = [xp.sum(a * b) for _, _, (a, b) in leaves(self, other)]
+        return reduce(add, products)
+
+
+Tree = TypeVar("Tree", Network, Tangent)
+
+
+def leaves(*trees: Network | Tangent) -> Iterator[tuple[int, str, tuple[Array, ...]]]:
+    """Yield, entry by entry, the layer, the name of the entry and its array in each tree.
+
+    Raises ValueError when the widths of the trees differ.
+    """
+    for tree in trees[1:]:
+        if tree.widths != trees[0].widths:
+            raise ValueError(
+                f"trees of equal widths are expected, got {trees[0].widths} and {tree.widths}"
+            )
+    for i, group in enumerate(zip(*(tree.layers for tree in trees), strict=True)):
+        for name in AXES:
+            if getattr(group[0], name) is not None:
+                yield i, name, tuple(getattr(layer, name) for layer in group)
+
+
+def tree_map(function: Callable[..., Array], tree: Tree, *others: Network | Tangent) -> Tree:
+    """Apply `function` to every array of `tree` and the like arrays of `others`.
+
+    `function(array, …, spaces)` receives the spaces of the array's axes, (i + 1, i) for the
+    weight of layer i and () for q, and returns the array of the result, which is of the type of
+    `tree`.
+
+    Examples
+    --------
+    >>> net = Network.random((2, 3, 1), seed=0)
+    >>> seen = []
+    >>> _ = tree_map(lambda array, spaces: seen.append(spaces) or array, net)
+    >>> seen
+    [(1, 0), (1,), (), (2, 1), (2,), (2,)]
+    """
+    entries: list[dict[str, Array]] = [{} for _ in tree.layers]
+    for i, name, found in leaves(tree, *others):
+        spaces = {"write": i + 1, "read": i}
+        axes: Spaces = tuple(spaces[label] for label in AXES[name])
+        entries[i][name] = arrays.owned(function(*found, axes))
+    layers = [Layer(**entry) for entry in entries]
+    return Tangent(layers) if isinstance(tree, Tangent) else Network(layers, tree.profile)

@@ -1,0 +1,180 @@
+"""A whole network: forward, trace, backward and jvp, one perceptron after another.
+
+forward(net, x) == trace(net, x).y == jvp(net, x, 0, 0)[0]
+⟨ȳ, jvp(net, x, v, ẋ)[1]⟩ == ⟨backward(net, trace, ȳ)[0], v⟩ + ⟨backward(net, trace, ȳ)[1], ẋ⟩
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from isoref import arrays
+from isoref.arrays import Array
+from isoref.layer import Layer
+from isoref.network import Network, Tangent
+from isoref.perceptron import (
+    State,
+    activation,
+    activation_jvp,
+    activation_vjp,
+    affine,
+    affine_jvp,
+    affine_vjp,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The output y (B, n_{L+1}) and, for backward, the batch in spaces 0 … L."""
+
+    y: Array
+    states: tuple[State, ...]
+
+
+def forward(net: Network, x: Array) -> Array:
+    """Return the output y of `net` for a batch x.
+
+    Parameters
+    ----------
+    net : Network
+    x : array (B, n_0)
+        Rows are samples, in the library and dtype of `net`; B = 0 is allowed.
+
+    Returns
+    -------
+    array (B, n_{L+1})
+
+    Raises
+    ------
+    TypeError, ValueError
+        When library, dtype or shape do not fit; when the profile is `unit`, q = 0 and a
+        pre-activation is the zero vector.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = Network.random((2, 3, 1), seed=0)
+    >>> forward(net, np.zeros((4, 2))).shape
+    (4, 1)
+    """
+    _check_batch("x", x, net, net.widths[0])
+    state = State(x)
+    for layer in net.layers[:-1]:
+        state = activation(net.profile, affine(layer, state.h, state.g), layer.q)
+    return affine(net.layers[-1], state.h, state.g)
+
+
+def trace(net: Network, x: Array) -> Trace:
+    """Return the output of `forward` together with what `backward` needs; arguments as there."""
+    _check_batch("x", x, net, net.widths[0])
+    states = [State(x)]
+    for layer in net.layers[:-1]:
+        h, g, *_ = states[-1]
+        states.append(activation(net.profile, affine(layer, h, g), layer.q))
+    return Trace(affine(net.layers[-1], states[-1].h, states[-1].g), tuple(states))
+
+
+def backward(net: Network, trace: Trace, ybar: Array) -> tuple[Tangent, Array]:
+    """Return the gradient of ⟨ȳ, y⟩: a Tangent for the parameters, and x̄ (B, n_0).
+
+    Parameters
+    ----------
+    net : Network
+    trace : Trace
+        Of the same network, made by `trace(net, x)`.
+    ybar : array (B, n_{L+1})
+        Cotangent of the output.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When library, dtype or shape do not fit the network or the trace.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = Network.random((2, 3, 1), seed=0)
+    >>> gradient, xbar = backward(net, trace(net, np.ones((4, 2))), np.ones((4, 1)))
+    >>> gradient.layers[0].weight.shape, xbar.shape
+    ((3, 2), (4, 2))
+    """
+    widths = tuple(int(state.h.shape[1]) for state in trace.states)
+    if widths != net.widths[:-1]:
+        raise ValueError(
+            f"trace must be made by trace(net, x) with a network of widths {net.widths}, "
+            f"got one of hidden and input widths {widths}"
+        )
+    _check_batch("ybar", ybar, net, net.widths[-1])
+    if ybar.shape[0] != trace.y.shape[0]:
+        raise ValueError(
+            f"ybar must have one row per sample of the trace, {trace.y.shape[0]}, "
+            f"got {ybar.shape[0]}"
+        )
+    xp = arrays.namespace(ybar)
+    layer_bars: list[Layer] = []
+    abar, qbar = ybar, None
+    for layer, state in zip(net.layers[::-1], trace.states[::-1], strict=True):
+        entries, hbar, gbar = affine_vjp(layer, state.h, state.g, abar)
+        if qbar is not None:
+            entries["q"] = xp.sum(qbar)
+        layer_bars.append(Layer(**{name: arrays.owned(entry) for name, entry in entries.items()}))
+        if gbar is not None:
+            abar, qbar = activation_vjp(net.profile, state, hbar, gbar)
+    return Tangent(layer_bars[::-1]), hbar
+
+
+def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, Array]:
+    """Return the output y and its derivative ẏ along (net_dot, x_dot).
+
+    Parameters
+    ----------
+    net : Network
+    x : array (B, n_0)
+    net_dot : Tangent
+        Velocity of the parameters, in the widths, library and dtype of `net`.
+    x_dot : array (B, n_0)
+        Velocity of the inputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `forward`, and when `net_dot` or `x_dot` does not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> net = Network.random((2, 3, 1), seed=0)
+    >>> y, ydot = jvp(net, np.ones((4, 2)), Tangent.zeros(net), np.zeros((4, 2)))
+    >>> bool((ydot == 0).all())
+    True
+    """
+    _check_batch("x", x, net, net.widths[0])
+    _check_batch("x_dot", x_dot, net, net.widths[0])
+    if tuple(x_dot.shape) != tuple(x.shape):
+        raise ValueError(f"x_dot must have the shape of x, {tuple(x.shape)}, got {x_dot.shape}")
+    if net_dot.widths != net.widths:
+        raise ValueError(f"net_dot must have the widths of net, {net.widths}, got {net_dot.widths}")
+    state, h_dot, g_dot = State(x), x_dot, None
+    for layer, dot in zip(net.layers, net_dot.layers, strict=True):
+        a = affine(layer, state.h, state.g)
+        a_dot = affine_jvp(layer, state.h, state.g, dot, h_dot, g_dot)
+        if layer.q is None:
+            break
+        state = activation(net.profile, a, layer.q)
+        h_dot, g_dot = activation_jvp(net.profile, state, a_dot, dot.q)
+    return a, a_dot
+
+
+def _check_batch(name: str, batch: Array, net: Network, width: int) -> None:
+    reference = net.layers[0].weight
+    arrays.namespace(reference, batch)
+    if batch.dtype != reference.dtype:
+        raise TypeError(
+            f"{name} must have the dtype of the network, {reference.dtype}, got {batch.dtype}; "
+            "convert one of them"
+        )
+    if batch.ndim != 2 or batch.shape[1] != width:
+        raise ValueError(
+            f"{name} must have shape (B, {width}) to fit widths {net.widths}, "
+            f"got {tuple(batch.shape)}"
+        )
