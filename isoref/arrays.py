@@ -57,12 +57,34 @@ def _namespace(array: Array) -> Any:
     )
 
 
+def check_alike(name: str, array: Array, reference: Array, owner: str = "the network") -> None:
+    """Raise a TypeError by `name` unless `array` has the library and dtype of `reference`."""
+    xp, found = namespace(reference), _named_namespace(name, array)
+    if found is not xp:
+        raise TypeError(
+            f"{name} must be an array of {xp.__name__}, as in {owner}, got one of "
+            f"{found.__name__}; convert one of them"
+        )
+    if array.dtype != reference.dtype:
+        raise TypeError(
+            f"{name} must have the dtype of {owner}, {reference.dtype}, got {array.dtype}; "
+            "convert one of them"
+        )
+
+
+def _named_namespace(name: str, array: Array) -> Any:
+    try:
+        return _namespace(array)
+    except TypeError as error:
+        raise TypeError(f"{name}: {error}") from None
+
+
 def precision(array: Array, name: str = "the array") -> str:
     """Return "float64", "float32", or "exact" for an array of symbols.
 
     `name` is what the error calls the argument; every other dtype is refused with a TypeError.
     """
-    xp = namespace(array)
+    xp = _named_namespace(name, array)
     for known in PRECISIONS:
         if array.dtype == getattr(xp, known):
             return known
@@ -107,12 +129,10 @@ def to_numpy(array: Array) -> np.ndarray[Any, Any]:
     return np.asarray(array)
 
 
-def rows(array: Array, indices: np.ndarray[Any, Any]) -> Array:
-    """Return the rows of `array` at the NumPy integers `indices`."""
+def take(array: Array, indices: np.ndarray[Any, Any], axis: int = 0) -> Array:
+    """Return the parts of `array` along `axis` at the NumPy integers `indices`."""
     xp = namespace(array)
-    if xp is np:
-        return array[indices]
-    return xp.take(array, from_numpy(indices, array), axis=0)
+    return xp.take(array, from_numpy(np.asarray(indices, np.int64), array), axis=axis)
 
 
 def frozen(array: Array) -> Array:
@@ -121,7 +141,9 @@ def frozen(array: Array) -> Array:
     NumPy arrays are copied unless they own their memory and are read-only already; other
     libraries' arrays are held as they are.
     """
-    if type(array) is not np.ndarray or (array.base is None and not array.flags.writeable):
+    if not isinstance(array, np.ndarray) or namespace(array) is not np:
+        return array
+    if type(array) is np.ndarray and array.base is None and not array.flags.writeable:
         return array
     return owned(np.array(array, order="C"))
 

@@ -1,19 +1,26 @@
 """The gauge: rotations of hidden spaces that leave the function as it is.
 
-forward(rotate(net, s, R), x) == forward(net, x)
-rotate(rotate(net, s, R), s, Q) == rotate(net, s, Q R)
-backward after rotate == rotate after backward
+The laws:
+
+    forward(rotate(net, s, R), x) == forward(net, x)
+    rotate(rotate(net, s, R), s, Q) == rotate(net, s, Q R)
+    backward after rotate == rotate after backward
 """
 
 from __future__ import annotations
 
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
 from isoref import arrays
 from isoref.arrays import Array
-from isoref.network import Network, Tangent, Tree, tree_map
+from isoref.network import Network, Tangent, Tree, plain, tree_map
+from isoref.structure import dense
+
+UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
+"""Unit roundoffs."""
 
 
 def rotate(tree: Tree, space: int, R: Array) -> Tree:
@@ -27,7 +34,7 @@ def rotate(tree: Tree, space: int, R: Array) -> Tree:
     tree : Network or Tangent
     space : int
         1 … L.
-    R : array (n_s, n_s)
+    R : array of shape (n_s, n_s)
         Orthogonal, in the library and dtype of `tree`.
 
     Raises
@@ -76,10 +83,10 @@ def moment(net: Network, gradient: Tangent, space: int) -> Array:
     check_hidden(net, space)
     below, bar = net.layers[space - 1], gradient.layers[space - 1]
     above, bar_above = net.layers[space], gradient.layers[space]
-    total = below.weight @ bar.weight.T + below.bias[:, None] * bar.bias[None, :]
+    total = dense(below.weight) @ dense(bar.weight).T + below.bias[:, None] * bar.bias[None, :]
     if below.psi is not None and bar.psi is not None:
         total = total + below.psi[:, None] * bar.psi[None, :]
-    return total - bar_above.weight.T @ above.weight
+    return total - dense(bar_above.weight).T @ dense(above.weight)
 
 
 def check_hidden(tree: Tree, space: int) -> None:
@@ -92,10 +99,8 @@ def check_hidden(tree: Tree, space: int) -> None:
 
 def check_orthogonal(tree: Tree, space: int, R: Array) -> None:
     """Raise unless R is an orthogonal matrix of the size, library and dtype of the space."""
-    weight, width = tree.layers[0].weight, tree.widths[space]
-    arrays.namespace(weight, R)
-    if R.dtype != weight.dtype:
-        raise TypeError(f"R must have the dtype of the network, {weight.dtype}, got {R.dtype}")
+    reference, width = tree.reference, tree.widths[space]
+    arrays.check_alike("R", R, reference)
     if tuple(R.shape) != (width, width):
         raise ValueError(
             f"R must have shape ({width}, {width}) for space {space}, got {tuple(R.shape)}"
@@ -104,11 +109,43 @@ def check_orthogonal(tree: Tree, space: int, R: Array) -> None:
     if kind == "exact":
         return
     host = arrays.to_numpy(R).astype(np.float64)
-    unit = 2.0**-53 if kind == "float64" else 2.0**-24
-    defect = float(np.max(np.abs(host @ host.T - np.eye(width)))) / unit
+    defect = float(np.max(np.abs(host @ host.T - np.eye(width)))) / UNIT[kind]
     limit = 3 * sqrt(width) + 12
     if not defect <= limit:
         raise ValueError(
             f"R must be orthogonal: max|R Rᵀ − I| must be at most {limit:.0f} u, "
             f"got {defect:.3g} u; take Q of its QR decomposition, or draw one with isoref.haar"
         )
+
+
+def rotation_deviation(
+    net: Network, deviation: Tangent, space: int, R: np.ndarray[Any, Any]
+) -> Tangent:
+    """Return the standard deviations of the parameters after `rotate(net, space, R)`, in float64.
+
+    Old deviations d turn into √(R² d²). The rotation adds that of its sums, (½√n + 1) u Σ|terms|
+    with the roundoff u of the dtype of R, and what R lacks in orthogonality, |RRᵀ − I| |R| |W|.
+    """
+    n, unit = len(R), UNIT[arrays.precision(R)]
+    wide = np.abs(R.astype(np.float64))
+    defect = np.abs(R.astype(np.float64) @ R.astype(np.float64).T - np.eye(n))
+
+    def spread(array: Array, before: Array, spaces: tuple[int, ...]) -> Array:
+        result = arrays.to_numpy(before).astype(np.float64)
+        size = np.abs(arrays.to_numpy(array).astype(np.float64))
+        for axis in [k for k, label in enumerate(spaces) if label == space]:
+            w, d = np.moveaxis(size, axis, 0), np.moveaxis(result, axis, 0)
+            turned = np.tensordot(wide, w, axes=1)
+            own = (0.5 * sqrt(n) + 1) * unit * turned
+            lost = np.tensordot(defect, turned, axes=1)
+            result = np.moveaxis(
+                np.sqrt(np.tensordot(wide**2, d**2, axes=1) + own**2 + lost**2), 0, axis
+            )
+        return result
+
+    def host(tree: Network | Tangent) -> Tangent:
+        return tree_map(
+            lambda array, _: arrays.to_numpy(array).astype(np.float64), plain(Tangent(tree.layers))
+        )
+
+    return tree_map(spread, host(net), host(deviation))

@@ -45,7 +45,10 @@ def weights(name: str) -> Draw:
 
 def checked_widths(widths: Iterable[int]) -> tuple[int, ...]:
     """Return `widths` as a tuple of at least two positive integers, or raise."""
-    sizes = tuple(index(width) for width in widths)
+    try:
+        sizes = tuple(index(width) for width in widths)
+    except TypeError:
+        raise TypeError(f"widths must be two or more positive integers, got {widths!r}") from None
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"widths must be two or more positive integers, got {sizes}")
     return sizes

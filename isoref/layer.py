@@ -8,6 +8,7 @@ import numpy as np
 
 from isoref import arrays
 from isoref.arrays import Array
+from isoref.structure import Structured, stored
 
 AXES: dict[str, tuple[str, ...]] = {
     "weight": ("write", "read"),
@@ -26,9 +27,11 @@ class Layer:
 
     Parameters
     ----------
-    weight : array (n_out, n_in)
-    bias : array (n_out,)
-    psi : array (n_out,), optional
+    weight : array of shape (n_out, n_in), or Structured
+        W; a `Structured` weight stores only what can be different from zero.
+    bias : array of shape (n_out,)
+        b.
+    psi : array of shape (n_out,), optional
         ψ, which multiplies the gain of the space that the layer reads; None in the first layer.
     q : number or 0-d array, optional
         Squared intrinsic length of the space that the layer writes; None in the last layer,
@@ -49,11 +52,11 @@ class Layer:
 
     weight: Array
     bias: Array
-    psi: Array | None = None
-    q: Array | None = None
+    psi: Array = None
+    q: Array = None
 
     def __post_init__(self) -> None:
-        arrays.precision(self.weight, "weight")
+        arrays.precision(self.reference, "weight")
         if self.weight.ndim != 2:
             raise ValueError(f"weight must have shape (n_out, n_in), got {self.weight.shape}")
         if 0 in self.weight.shape:
@@ -61,23 +64,28 @@ class Layer:
                 f"weight must have at least one row and one column, got {self.weight.shape}"
             )
         if isinstance(self.q, int | float | np.generic):
-            object.__setattr__(self, "q", arrays.like(float(self.q), self.weight))
+            object.__setattr__(self, "q", arrays.like(float(self.q), self.reference))
         for name, shape in self._shapes().items():
             array = getattr(self, name)
-            if array is None:
+            if isinstance(array, Structured) or (array is None and name in ("psi", "q")):
                 continue
-            arrays.namespace(self.weight, array)
-            if array.dtype != self.weight.dtype:
-                raise TypeError(
-                    f"{name} must have the dtype of weight, {self.weight.dtype}, "
-                    f"got {array.dtype}; convert one of them"
-                )
+            arrays.check_alike(name, array, self.reference, "weight")
             if tuple(array.shape) != shape:
                 raise ValueError(
                     f"{name} must have shape {shape} to fit weight {tuple(self.weight.shape)}, "
                     f"got {tuple(array.shape)}"
                 )
             object.__setattr__(self, name, arrays.frozen(array))
+
+    def __setstate__(self, state: dict[str, Array]) -> None:
+        # A pickle or deep copy of a NumPy array is writeable again.
+        for name, array in state.items():
+            object.__setattr__(self, name, arrays.frozen(array))
+
+    @property
+    def reference(self) -> Array:
+        """An array that tells the library, dtype and device of the layer."""
+        return stored(self.weight)
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
         rows, columns = self.weight.shape
@@ -90,7 +98,7 @@ def check_structure(layers: tuple[Layer, ...]) -> None:
         raise TypeError(f"layers must be one or more Layer values, got {[*map(type, layers)]}")
     last = len(layers) - 1
     for i, layer in enumerate(layers):
-        arrays.namespace(layers[0].weight, layer.weight)
+        arrays.namespace(layers[0].reference, layer.reference)
         if layer.weight.dtype != layers[0].weight.dtype:
             raise TypeError(
                 f"layers[{i}] must have the dtype of layers[0], {layers[0].weight.dtype}, "
@@ -119,7 +127,7 @@ def check_values(layers: tuple[Layer, ...]) -> None:
             array = getattr(layer, name)
             if array is None:
                 continue
-            host = arrays.to_numpy(array)
+            host = arrays.to_numpy(stored(array))
             bad = ~np.isfinite(host) | ((host < 0) if name == "q" else False)
             if bad.any():
                 index = tuple(int(k) for k in np.argwhere(bad)[0])

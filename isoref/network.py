@@ -1,4 +1,4 @@
-"""Points and vectors: Layer, Network and Tangent, and the space that every axis belongs to.
+"""Points and vectors: Network and Tangent, and the map over their arrays.
 
 A network is a point: a profile, and layers whose squared intrinsic lengths q are not negative.
 A gradient, a velocity or a moment is a vector: the same arrays with no sign imposed.
@@ -10,7 +10,7 @@ Everything that rotates or resizes a space is one `tree_map` over arrays and the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
 from math import prod
@@ -23,6 +23,7 @@ from isoref import arrays, initial
 from isoref.arrays import Array
 from isoref.layer import AXES, Layer, Spaces, check_structure, check_values
 from isoref.profiles import Profile, named
+from isoref.structure import dense, refilled, same_structure, stored
 
 
 class _Layered:
@@ -44,7 +45,12 @@ class _Layered:
     def parameter_count(self) -> int:
         """Number of stored entries of every weight, bias, ψ and q."""
         found = (getattr(layer, name) for layer in self.layers for name in AXES)
-        return sum(prod(array.shape) for array in found if array is not None)
+        return sum(prod(stored(array).shape) for array in found if array is not None)
+
+    @property
+    def reference(self) -> Array:
+        """An array that tells the library, dtype and device of the tree."""
+        return self.layers[0].reference
 
     def _set_layers(self, layers: Iterable[Layer]) -> None:
         object.__setattr__(self, "layers", tuple(layers))
@@ -57,8 +63,8 @@ class Network(_Layered):
 
     Parameters
     ----------
-    layers : Layer, one or more
-        Layer i maps space i to space i + 1; all but the last end in the activation.
+    layers : iterable of Layer
+        One or more; layer i maps space i to space i + 1; all but the last end in the activation.
     profile : Profile or str
         σ, for example ``"tanh"`` or ``relu(tau=0.5)``; its parameters are rounded to the dtype.
 
@@ -83,9 +89,10 @@ class Network(_Layered):
         profile = named(profile) if isinstance(profile, str) else profile
         if not isinstance(profile, Profile):
             raise TypeError(f"profile must be a Profile or its name, got {type(profile).__name__}")
-        precision = arrays.precision(self.layers[0].weight)
-        object.__setattr__(self, "profile", profile.rounded(precision))
-        if precision != "exact":
+        precision = arrays.precision(self.reference)
+        exact = precision == "exact"
+        object.__setattr__(self, "profile", profile if exact else profile.rounded(precision))
+        if not exact:
             check_values(self.layers)
 
     @staticmethod
@@ -125,7 +132,7 @@ class Network(_Layered):
     def __add__(self, tangent: Tangent) -> Network:
         if not isinstance(tangent, Tangent):
             return NotImplemented
-        return tree_map(lambda point, vector, _: point + vector, self, tangent)
+        return entry_map(lambda point, vector, _: point + vector, self, tangent)
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -148,14 +155,14 @@ class Tangent(_Layered):
     @staticmethod
     def zeros(tree: Network | Tangent) -> Tangent:
         """Return the zero vector at `tree`."""
-        xp = arrays.namespace(tree.layers[0].weight)
-        return tree_map(lambda array, _: xp.zeros_like(array), Tangent(tree.layers))
+        xp = arrays.namespace(tree.reference)
+        return entry_map(lambda array, _: xp.zeros_like(array), Tangent(tree.layers))
 
     @staticmethod
     def random(tree: Network | Tangent, *, seed: int | np.random.Generator) -> Tangent:
         """Return independent standard normal entries in the shapes of `tree`."""
         rng = np.random.default_rng(seed)
-        return tree_map(
+        return entry_map(
             lambda array, _: arrays.like(rng.standard_normal(array.shape), array),
             Tangent(tree.layers),
         )
@@ -163,26 +170,27 @@ class Tangent(_Layered):
     def __add__(self, other: Tangent) -> Tangent:
         if not isinstance(other, Tangent):
             return NotImplemented
-        return tree_map(lambda a, b, _: a + b, self, other)
+        return entry_map(lambda a, b, _: a + b, self, other)
 
     def __sub__(self, other: Tangent) -> Tangent:
         if not isinstance(other, Tangent):
             return NotImplemented
-        return tree_map(lambda a, b, _: a - b, self, other)
+        return entry_map(lambda a, b, _: a - b, self, other)
 
     def __mul__(self, factor: float) -> Tangent:
-        return tree_map(lambda array, _: array * factor, self)
+        number = factor.item() if isinstance(factor, np.generic) else factor
+        return entry_map(lambda array, _: array * number, self)
 
     __rmul__ = __mul__
 
     def __neg__(self) -> Tangent:
-        return tree_map(lambda array, _: -array, self)
+        return entry_map(lambda array, _: -array, self)
 
     def inner(self, other: Tangent) -> Array:
         """Return ⟨self, other⟩, the sum of the products of all entries, as a 0-d array."""
-        xp = arrays.namespace(self.layers[0].weight)
-        products = [xp.sum(a * b) for _, _, (a, b) in leaves(self, other)]
-        return reduce(add, products)
+        xp = arrays.namespace(self.reference)
+        products = [xp.sum(a * b) for _, _, (a, b) in _entries(self, other)]
+        return arrays.owned(reduce(add, products))
 
 
 Tree = TypeVar("Tree", Network, Tangent)
@@ -204,12 +212,29 @@ def leaves(*trees: Network | Tangent) -> Iterator[tuple[int, str, tuple[Array, .
                 yield i, name, tuple(getattr(layer, name) for layer in group)
 
 
+def entry_map(function: Callable[..., Array], tree: Tree, *others: Network | Tangent) -> Tree:
+    """Apply `function`, which acts entry by entry, to what every array of the trees stores.
+
+    `function(array, …, name)` receives the name "weight", "bias", "psi" or "q". The structure of a
+    weight stays if all trees share it; otherwise the plain arrays are used.
+    """
+    found: list[dict[str, Array]] = [{} for _ in tree.layers]
+    for (i, name, values), (*_, (first, *_)) in zip(
+        _entries(tree, *others), leaves(tree), strict=True
+    ):
+        value = arrays.owned(function(*values, name))
+        same = tuple(value.shape) == tuple(stored(first).shape)
+        found[i][name] = refilled(first, value) if same else value
+    return _like(tree, found)
+
+
 def tree_map(function: Callable[..., Array], tree: Tree, *others: Network | Tangent) -> Tree:
     """Apply `function` to every array of `tree` and the like arrays of `others`.
 
     `function(array, …, spaces)` receives the spaces of the array's axes, (i + 1, i) for the
     weight of layer i and () for q, and returns the array of the result, which is of the type of
-    `tree`.
+    `tree`. A structured weight comes as a plain array; it keeps its structure where `function`
+    returns that same array.
 
     Examples
     --------
@@ -219,10 +244,31 @@ def tree_map(function: Callable[..., Array], tree: Tree, *others: Network | Tang
     >>> seen
     [(1, 0), (1,), (), (2, 1), (2,), (2,)]
     """
-    entries: list[dict[str, Array]] = [{} for _ in tree.layers]
-    for i, name, found in leaves(tree, *others):
+    found: list[dict[str, Array]] = [{} for _ in tree.layers]
+    for i, name, values in leaves(tree, *others):
         spaces = {"write": i + 1, "read": i}
         axes: Spaces = tuple(spaces[label] for label in AXES[name])
-        entries[i][name] = arrays.owned(function(*found, axes))
-    layers = [Layer(**entry) for entry in entries]
+        plain = [dense(value) for value in values]
+        result = function(*plain, axes)
+        found[i][name] = values[0] if result is plain[0] else arrays.owned(result)
+    return _like(tree, found)
+
+
+def plain(tree: Tree) -> Tree:
+    """Return the same tree with every structured weight as a plain array."""
+    layers = [replace(layer, weight=dense(layer.weight)) for layer in tree.layers]
+    return Tangent(layers) if isinstance(tree, Tangent) else Network(layers, tree.profile)
+
+
+def _entries(*trees: Network | Tangent) -> Iterator[tuple[int, str, list[Array]]]:
+    """Yield what is stored, or plain arrays where the structures differ."""
+    for tree in trees[1:]:
+        arrays.check_alike("every tree", tree.reference, trees[0].reference, "the first")
+    for i, name, values in leaves(*trees):
+        shared = all(same_structure(values[0], value) for value in values)
+        yield i, name, [stored(value) if shared else dense(value) for value in values]
+
+
+def _like(tree: Tree, found: list[dict[str, Array]]) -> Tree:
+    layers = [Layer(**entries) for entries in found]
     return Tangent(layers) if isinstance(tree, Tangent) else Network(layers, tree.profile)

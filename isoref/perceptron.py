@@ -17,6 +17,7 @@ from isoref import arrays
 from isoref.arrays import Array
 from isoref.layer import Layer
 from isoref.profiles import Profile
+from isoref.structure import apply, outer, pull
 
 
 class State(NamedTuple):
@@ -33,14 +34,18 @@ class State(NamedTuple):
 
 def affine(layer: Layer, h: Array, g: Array | None) -> Array:
     """Return a = W h + b + g ψ, shape (B, n_out)."""
-    a = h @ layer.weight.T + layer.bias
+    a = apply(layer.weight, h) + layer.bias
     return a if g is None else a + g * layer.psi
 
 
-def affine_jvp(layer: Layer, h: Array, g: Array, dot: Layer, h_dot: Array, g_dot: Array) -> Array:
+def affine_jvp(
+    layer: Layer, h: Array, g: Array | None, dot: Layer, h_dot: Array, g_dot: Array | None
+) -> Array:
     """Return ȧ = Ẇh + Wḣ + ḃ + ġψ + gψ̇."""
-    a_dot = h @ dot.weight.T + h_dot @ layer.weight.T + dot.bias
-    return a_dot if g is None else a_dot + g_dot * layer.psi + g * dot.psi
+    a_dot = apply(dot.weight, h) + apply(layer.weight, h_dot) + dot.bias
+    if g is None or g_dot is None:
+        return a_dot
+    return a_dot + g_dot * layer.psi + g * dot.psi
 
 
 def affine_vjp(
@@ -48,8 +53,8 @@ def affine_vjp(
 ) -> tuple[dict[str, Array], Array, Array | None]:
     """Return W̄ = āᵀh, b̄ = Σ ā, ψ̄ = Σ g ā by name, then h̄ = ā W and ḡ = ā·ψ."""
     xp = arrays.namespace(h, abar)
-    layer_bar = {"weight": abar.T @ h, "bias": xp.sum(abar, axis=0)}
-    hbar = abar @ layer.weight
+    layer_bar = {"weight": outer(layer.weight, abar, h), "bias": xp.sum(abar, axis=0)}
+    hbar = pull(layer.weight, abar)
     if g is None:
         return layer_bar, hbar, None
     layer_bar["psi"] = (g.T @ abar)[0, :]
@@ -96,8 +101,8 @@ def activation_jvp(
     radial = xp.sum(u * a_dot, axis=1, keepdims=True)
     half = q_dot * 0.5
     gamma_prime = profile.gamma_prime(r)
-    h_dot = gamma * a_dot + (profile.delta(r) * radial + gamma_prime * half) * u
-    return h_dot, gamma_prime * radial + _kappa_times(xp, profile, r, half)
+    h_dot = gamma * a_dot + (profile.delta(r) * radial + _times(xp, gamma_prime, half)) * u
+    return h_dot, _times(xp, gamma_prime, radial) + _kappa_times(xp, profile, r, half)
 
 
 def activation_vjp(profile: Profile, state: State, hbar: Array, gbar: Array) -> tuple[Array, Array]:
@@ -106,8 +111,13 @@ def activation_vjp(profile: Profile, state: State, hbar: Array, gbar: Array) -> 
     xp = arrays.namespace(hbar, r)
     radial = xp.sum(u * hbar, axis=1, keepdims=True)
     gamma_prime = profile.gamma_prime(r)
-    abar = gamma * hbar + (profile.delta(r) * radial + gamma_prime * gbar) * u
-    return abar, 0.5 * (gamma_prime * radial + _kappa_times(xp, profile, r, gbar))
+    abar = gamma * hbar + (profile.delta(r) * radial + _times(xp, gamma_prime, gbar)) * u
+    return abar, 0.5 * (_times(xp, gamma_prime, radial) + _kappa_times(xp, profile, r, gbar))
+
+
+def _times(xp: Any, slope: Array, factor: Array) -> Array:
+    """Return slope · factor, 0 where factor is 0 even if the slope overflows (section 3)."""
+    return xp.where(factor == 0, xp.zeros_like(slope), slope) * factor
 
 
 def _kappa_times(xp: Any, profile: Profile, r: Array, factor: Array) -> Array:

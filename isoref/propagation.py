@@ -1,7 +1,9 @@
 """A whole network: forward, trace, backward and jvp, one perceptron after another.
 
-forward(net, x) == trace(net, x).y == jvp(net, x, 0, 0)[0]
-⟨ȳ, jvp(net, x, v, ẋ)[1]⟩ == ⟨backward(net, trace, ȳ)[0], v⟩ + ⟨backward(net, trace, ȳ)[1], ẋ⟩
+The laws:
+
+    forward(net, x) == trace(net, x).y == jvp(net, x, 0, 0)[0]
+    ⟨ȳ, jvp(net, x, v, ẋ)[1]⟩ == ⟨backward(net, trace, ȳ)[0], v⟩ + ⟨backward(net, trace, ȳ)[1], ẋ⟩
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ from isoref.perceptron import (
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """The output y (B, n_{L+1}) and, for backward, the batch in spaces 0 … L."""
+    """The output y (B, n_{L+1}) and, for backward, the batch in spaces 0 … L.
+
+    It holds the x it was made from, not a copy: x must stay as it is until backward.
+    """
 
     y: Array
     states: tuple[State, ...]
@@ -37,12 +42,12 @@ def forward(net: Network, x: Array) -> Array:
     Parameters
     ----------
     net : Network
-    x : array (B, n_0)
+    x : array of shape (B, n_0)
         Rows are samples, in the library and dtype of `net`; B = 0 is allowed.
 
     Returns
     -------
-    array (B, n_{L+1})
+    array of shape (B, n_{L+1})
 
     Raises
     ------
@@ -57,7 +62,7 @@ def forward(net: Network, x: Array) -> Array:
     >>> forward(net, np.zeros((4, 2))).shape
     (4, 1)
     """
-    _check_batch("x", x, net, net.widths[0])
+    check_batch("x", x, net, net.widths[0])
     state = State(x)
     for layer in net.layers[:-1]:
         state = activation(net.profile, affine(layer, state.h, state.g), layer.q)
@@ -66,7 +71,7 @@ def forward(net: Network, x: Array) -> Array:
 
 def trace(net: Network, x: Array) -> Trace:
     """Return the output of `forward` together with what `backward` needs; arguments as there."""
-    _check_batch("x", x, net, net.widths[0])
+    check_batch("x", x, net, net.widths[0])
     states = [State(x)]
     for layer in net.layers[:-1]:
         h, g, *_ = states[-1]
@@ -82,7 +87,7 @@ def backward(net: Network, trace: Trace, ybar: Array) -> tuple[Tangent, Array]:
     net : Network
     trace : Trace
         Of the same network, made by `trace(net, x)`.
-    ybar : array (B, n_{L+1})
+    ybar : array of shape (B, n_{L+1})
         Cotangent of the output.
 
     Raises
@@ -98,13 +103,16 @@ def backward(net: Network, trace: Trace, ybar: Array) -> tuple[Tangent, Array]:
     >>> gradient.layers[0].weight.shape, xbar.shape
     ((3, 2), (4, 2))
     """
+    if not isinstance(trace, Trace):
+        raise TypeError(f"trace must be made by trace(net, x), got {type(trace).__name__}")
+    arrays.check_alike("trace", trace.y, net.reference)
     widths = tuple(int(state.h.shape[1]) for state in trace.states)
     if widths != net.widths[:-1]:
         raise ValueError(
             f"trace must be made by trace(net, x) with a network of widths {net.widths}, "
             f"got one of hidden and input widths {widths}"
         )
-    _check_batch("ybar", ybar, net, net.widths[-1])
+    check_batch("ybar", ybar, net, net.widths[-1])
     if ybar.shape[0] != trace.y.shape[0]:
         raise ValueError(
             f"ybar must have one row per sample of the trace, {trace.y.shape[0]}, "
@@ -129,10 +137,10 @@ def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, 
     Parameters
     ----------
     net : Network
-    x : array (B, n_0)
+    x : array of shape (B, n_0)
     net_dot : Tangent
         Velocity of the parameters, in the widths, library and dtype of `net`.
-    x_dot : array (B, n_0)
+    x_dot : array of shape (B, n_0)
         Velocity of the inputs.
 
     Raises
@@ -148,12 +156,13 @@ def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, 
     >>> bool((ydot == 0).all())
     True
     """
-    _check_batch("x", x, net, net.widths[0])
-    _check_batch("x_dot", x_dot, net, net.widths[0])
+    check_batch("x", x, net, net.widths[0])
+    check_batch("x_dot", x_dot, net, net.widths[0])
     if tuple(x_dot.shape) != tuple(x.shape):
         raise ValueError(f"x_dot must have the shape of x, {tuple(x.shape)}, got {x_dot.shape}")
     if net_dot.widths != net.widths:
         raise ValueError(f"net_dot must have the widths of net, {net.widths}, got {net_dot.widths}")
+    arrays.check_alike("net_dot", net_dot.reference, net.reference)
     state, h_dot, g_dot = State(x), x_dot, None
     for layer, dot in zip(net.layers, net_dot.layers, strict=True):
         a = affine(layer, state.h, state.g)
@@ -165,14 +174,10 @@ def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, 
     return a, a_dot
 
 
-def _check_batch(name: str, batch: Array, net: Network, width: int) -> None:
-    reference = net.layers[0].weight
-    arrays.namespace(reference, batch)
-    if batch.dtype != reference.dtype:
-        raise TypeError(
-            f"{name} must have the dtype of the network, {reference.dtype}, got {batch.dtype}; "
-            "convert one of them"
-        )
+def check_batch(name: str, batch: Array, net: Network, width: int) -> None:
+    """Raise by `name` unless `batch` is (B, width) in the library and dtype of `net`."""
+    reference = net.reference
+    arrays.check_alike(name, batch, reference)
     if batch.ndim != 2 or batch.shape[1] != width:
         raise ValueError(
             f"{name} must have shape (B, {width}) to fit widths {net.widths}, "

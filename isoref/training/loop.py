@@ -55,7 +55,7 @@ def train(
         order = rng.permutation(len(labels))
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
-            run = trace(net, arrays.rows(x, chosen))
+            run = trace(net, arrays.take(x, chosen))
             _, ybar = cross_entropy(run.y, labels[chosen])
             gradient, _ = backward(net, run, ybar)
             net, state = optimiser.step(net, state, gradient)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from isoref import arrays
-from isoref.network import Network, Tangent, tree_map
+from isoref.arrays import Array
+from isoref.network import Network, Tangent, entry_map
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,11 @@ class Momentum:
 
     def step(self, net: Network, state: Tangent, gradient: Tangent) -> tuple[Network, Tangent]:
         """Return the next network and state."""
-        xp = arrays.namespace(net.layers[0].weight)
+        xp = arrays.namespace(net.reference)
         state = self.momentum * state + gradient + self.decay * Tangent(net.layers)
 
-        def descend(
-            point: arrays.Array, velocity: arrays.Array, spaces: tuple[int, ...]
-        ) -> arrays.Array:
+        def descend(point: Array, velocity: Array, name: str) -> Array:
             moved = point - self.rate * velocity
-            is_q = spaces == ()
-            return xp.maximum(moved, xp.zeros_like(point)) if is_q else moved
+            return xp.maximum(moved, xp.zeros_like(point)) if name == "q" else moved
 
-        return tree_map(descend, net, state), state
+        return entry_map(descend, net, state), state
