@@ -1,0 +1,1 @@
+"""Studies: what the documentation reports in numbers, each a command that writes its page."""
