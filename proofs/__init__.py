@@ -1,0 +1,1 @@
+"""Proofs of the claims in section 9 of the specification, one theorem per file."""
