@@ -1,0 +1,149 @@
+"""Gauges by factorisation: left, right and full diagonalisation, and the canonical form.
+
+The laws, for (other, report) = diagonalise(net, layer, side) and canonical(net) alike:
+
+    forward(other, x) == forward(net, x)        replay(net, report.edits) == other
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from isoref import arrays, factor
+from isoref.edits import Edit, Impose, Rotate, replay
+from isoref.network import Network
+
+NDArray = np.ndarray[Any, Any]
+
+SIDES = ("left", "right", "full")
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """The edits that an operation has made, in their order."""
+
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonalised(Report):
+    """The edits and the singular values, descending, float64, of the matrix diagonalised."""
+
+    singular_values: NDArray
+
+
+def diagonalise(
+    net: Network, layer: int, side: str = "left", *, augmented: bool = False
+) -> tuple[Network, Diagonalised]:
+    """Rotate the spaces around one layer so that W = UΣVᵀ becomes ΣVᵀ, UΣ or Σ (C07).
+
+    left turns space i + 1 by the full Uᵀ: rows become orthogonal, their lengths σ descending, and
+    rows beyond the rank vanish. right turns space i by Vᵀ. full does both, and W becomes a
+    `Diagonal`. Σ is unique, the rotations up to signs iff all n_s values are distinct (C26); the
+    signs follow the rule of `isoref.factor`.
+
+    Parameters
+    ----------
+    net : Network
+        On any library; the factorisation runs on the host in float64.
+    layer : int
+        i with 0 ≤ i < L for "left", 1 ≤ i ≤ L for "right", 1 ≤ i < L for "full".
+    side : {"left", "right", "full"}
+        Which space to turn, as above.
+    augmented : bool
+        For "left": take U from M_i = [W | ψ], the matrix for removing neurons.
+
+    Raises
+    ------
+    ValueError
+        When the layer has no hidden space on that side, or `side` is not one of the three.
+
+    Examples
+    --------
+    >>> net = Network.random((3, 5, 4, 2), init="he_normal", seed=0)
+    >>> other, report = diagonalise(net, 1, "full")
+    >>> type(other.layers[1].weight).__name__, report.singular_values.round(2).tolist()
+    ('Diagonal', [1.26, 1.07, 0.76, 0.32])
+    """
+    _check(net, layer, side, augmented)
+    weight = arrays.to_numpy(net.layers[layer].weight).astype(np.float64)
+    if side == "left":
+        if augmented and net.layers[layer].psi is not None:
+            psi = arrays.to_numpy(net.layers[layer].psi).astype(np.float64)
+            weight = np.column_stack([weight, psi])
+        u, s = factor.left_factors(weight)
+        edits: list[Edit] = [rotation(net, layer + 1, u.T)]
+    elif side == "right":
+        v, s = factor.left_factors(weight.T)
+        edits = [rotation(net, layer, v.T)]
+    else:
+        u, s, vt = factor.refined_svd(weight)
+        edits = [rotation(net, layer, vt), rotation(net, layer + 1, u.T)]
+        edits.append(Impose(layer, {"kind": "diagonal"}))
+    return replay(net, edits), Diagonalised(tuple(edits), s)
+
+
+def canonical(net: Network) -> tuple[Network, Report]:
+    """Bring every [W | ψ | b], front to back, into staircase form with positive leading entries.
+
+    The form is unique, and so equal for networks that are equal up to gauge, iff
+    rank [W | ψ | b] = n_s in every hidden space: compress first. It decides no cluster of singular
+    values. Weights become `Staircase` where that saves entries.
+
+    Examples
+    --------
+    >>> from isoref import haar, rotate
+    >>> net = Network.random((3, 3, 2), seed=0)
+    >>> first, _ = canonical(net)
+    >>> second, _ = canonical(rotate(net, 1, haar(3, seed=1)))
+    >>> gap = np.asarray(first.layers[1].weight) - np.asarray(second.layers[1].weight)
+    >>> bool(abs(gap).max() < 1e-14)
+    True
+    """
+    edits: list[Edit] = []
+    for space in range(1, net.depth + 1):
+        layer = net.layers[space - 1]
+        sources = [layer.weight, layer.psi, layer.bias]
+        columns = [arrays.to_numpy(v).astype(np.float64) for v in sources if v is not None]
+        q, leading = factor.staircase(np.column_stack(columns))
+        width, fan_in = layer.weight.shape
+        starts = [min(j, fan_in) for j in leading] + [fan_in] * (width - len(leading))
+        kind = {"kind": "staircase", "starts": starts, "stops": [fan_in] * width}
+        has_psi = layer.psi is not None
+        # The columns are W, ψ, b: ψ vanishes in the rows that start in b, and b beyond the rank.
+        psi = (
+            [i for i in range(width) if i >= len(leading) or leading[i] > fan_in] if has_psi else []
+        )
+        zeros = Impose(
+            space - 1,
+            kind if any(starts) else None,
+            psi=tuple(psi),
+            bias=tuple(range(len(leading), width)),
+        )
+        steps: list[Edit] = [rotation(net, space, q), zeros]
+        net = replay(net, steps)
+        edits += steps
+    return net, Report(tuple(edits))
+
+
+def rotation(net: Network, space: int, R: NDArray) -> Rotate:
+    """Return the edit that turns a space by a float64 host matrix, in the network's own arrays."""
+    dtype = arrays.precision(net.reference)
+    R = factor.orthonormal(R)
+    return Rotate(space, arrays.from_numpy(np.ascontiguousarray(R, dtype), net.reference))
+
+
+def _check(net: Network, layer: int, side: str, augmented: bool) -> None:
+    if side not in SIDES:
+        raise ValueError(f"side must be one of {', '.join(SIDES)}, got {side!r}")
+    first, last = int(side != "left"), net.depth - int(side != "right")
+    if layer not in range(first, last + 1):
+        raise ValueError(
+            f"layer must be one of {first} … {last}, where {side} diagonalisation turns hidden "
+            f"spaces of widths {net.widths}, got {layer}"
+        )
+    if augmented and side != "left":
+        raise ValueError(f"augmented concerns left diagonalisation alone, got side={side!r}")

@@ -1,0 +1,353 @@
+"""Edits as values: what an operation did, to replay, to log, and to carry a state along.
+
+Each edit acts in three ways. `apply` edits a network. `pad` moves a moment: it rotates, gains
+zeros, or loses entries. `push` is the derivative of `apply`, which moves a velocity:
+
+    push(net, v) == d/dt apply(net + t v) at t = 0
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from isoref import arrays, structure
+from isoref.arrays import Array
+from isoref.gauge import UNIT, rotate, rotation_deviation
+from isoref.layer import Layer
+from isoref.network import Network, Tangent, Tree, plain, tree_map
+
+
+class Edit(ABC):
+    """One edit of a network."""
+
+    @abstractmethod
+    def apply(self, net: Network) -> Network:
+        """Return the edited network."""
+
+    @abstractmethod
+    def pad(self, moment: Tangent) -> Tangent:
+        """Return a moment in the shapes of the edited network, new entries zero."""
+
+    def push(self, net: Network, velocity: Tangent) -> Tangent:
+        """Return the velocity of the edited network; `net` is the network before the edit."""
+        return self.pad(velocity)
+
+    def spread(self, net: Network, deviation: Tangent) -> Tangent:
+        """Return the standard deviations of the edited parameters, rounding of the edit included.
+
+        `deviation` holds those of `net`, float64 on the host (specification, section 10).
+        """
+        return self.pad(deviation)
+
+
+@dataclass(frozen=True, eq=False)
+class Rotate(Edit):
+    """The rotation of a hidden space by an orthogonal R; undone by Rotate(space, R.T)."""
+
+    space: int
+    R: Array
+
+    def apply(self, net: Network) -> Network:
+        """Return `rotate(net, space, R)`."""
+        return rotate(net, self.space, self.R)
+
+    def pad(self, moment: Tangent) -> Tangent:
+        """Return the rotated moment."""
+        return rotate(moment, self.space, self.R)
+
+    def spread(self, net: Network, deviation: Tangent) -> Tangent:
+        """Return √(R² d²) with the rounding of the rotation, `gauge.rotation_deviation`."""
+        return rotation_deviation(net, deviation, self.space, arrays.to_numpy(self.R))
+
+
+@dataclass(frozen=True, eq=False)
+class Impose(Edit):
+    """Zeros that rotations have made, up to rounding, made exact.
+
+    The weight gets the structure of `kind`; the entries `psi` of ψ and `bias` of b become zero.
+    """
+
+    layer: int
+    kind: dict[str, Any] | None = None
+    psi: tuple[int, ...] = ()
+    bias: tuple[int, ...] = ()
+
+    def apply(self, net: Network) -> Network:
+        """Return the network with the weight in its structure and zeros in ψ and b."""
+        return self._imposed(net)
+
+    def pad(self, moment: Tangent) -> Tangent:
+        """Return the moment without the entries that are left out."""
+        return self._imposed(moment)
+
+    def _imposed(self, tree: Tree) -> Tree:
+        layer = tree.layers[self.layer]
+        changes: dict[str, Any] = {}
+        if self.kind is not None:
+            changes["weight"] = structure.imposed(structure.dense(layer.weight), self.kind)
+        for name, rows in (("psi", self.psi), ("bias", self.bias)):
+            if rows:
+                keep = np.ones(layer.weight.shape[0])
+                keep[list(rows)] = 0
+                array = getattr(layer, name)
+                changes[name] = arrays.owned(array * arrays.like(keep, array))
+        layers = list(tree.layers)
+        layers[self.layer] = replace(layer, **changes)
+        return _with_layers(tree, layers)
+
+
+@dataclass(frozen=True, eq=False)
+class Grow(Edit):
+    """New neurons at the end of a hidden space: zero rows, outgoing `columns` (n_{s+1}, k)."""
+
+    space: int
+    columns: Array
+
+    def apply(self, net: Network) -> Network:
+        """Return the grown network."""
+        return self._grown(net, self.columns)
+
+    def pad(self, moment: Tangent) -> Tangent:
+        """Return the moment with zeros for the new neurons."""
+        return self._grown(moment, _zeros(self.columns.shape, moment))
+
+    def _grown(self, tree: Tree, columns: Array) -> Tree:
+        xp, count = arrays.namespace(columns), int(columns.shape[1])
+
+        def act(array: Array, spaces: tuple[int, ...]) -> Array:
+            if spaces[:1] == (self.space,):
+                rows = arrays.like(np.zeros((count, *array.shape[1:])), array)
+                array = xp.concat([array, rows], axis=0)
+            if spaces[1:] == (self.space,):
+                array = xp.concat([array, columns], axis=1)
+            return array
+
+        return tree_map(act, tree)
+
+
+@dataclass(frozen=True, eq=False)
+class Drop(Edit):
+    """Neurons removed from a hidden space as if they were the constants c: q += c·c, ψ += W c.
+
+    `values` (k,) are the c; None means the biases of the neurons.
+    """
+
+    space: int
+    neurons: tuple[int, ...]
+    values: Array | None = None
+
+    def apply(self, net: Network) -> Network:
+        """Return the network without the neurons, which (q, ψ) has absorbed."""
+        c, columns = self._constants(net), self._columns(net)
+        xp = arrays.namespace(c)
+        below, above = net.layers[self.space - 1 : self.space + 1]
+        return _absorbed(
+            self._kept(net), self.space, below.q + xp.sum(c * c), above.psi + columns @ c
+        )
+
+    def pad(self, moment: Tangent) -> Tangent:
+        """Return the moment without the entries of the neurons."""
+        return self._kept(moment)
+
+    def push(self, net: Network, velocity: Tangent) -> Tangent:
+        """Return the velocity with q̇ += 2 c·ċ and ψ̇ += Ẇ c + W ċ, where ċ = ḃ if c = b, else 0."""
+        c, columns = self._constants(net), self._columns(net)
+        xp = arrays.namespace(c)
+        c_dot = self._constants(velocity) if self.values is None else xp.zeros_like(c)
+        below, above = velocity.layers[self.space - 1 : self.space + 1]
+        psi = above.psi + self._columns(velocity) @ c + columns @ c_dot
+        return _absorbed(self._kept(velocity), self.space, below.q + 2 * xp.sum(c * c_dot), psi)
+
+    def spread(self, net: Network, deviation: Tangent) -> Tangent:
+        """Return the deviations left, those of c, W, q and ψ joined in the new q and ψ."""
+        c, w = (
+            arrays.to_numpy(v).astype(float) for v in (self._constants(net), self._columns(net))
+        )
+        dw = self._columns(deviation)
+        dc = self._constants(deviation) if self.values is None else 0 * c
+        below, above = deviation.layers[self.space - 1 : self.space + 1]
+        unit = UNIT[arrays.precision(net.reference)] * (0.5 * sqrt(len(c) + 1) + 1)
+        old_q, old_psi = (float(net.layers[self.space - 1].q), net.layers[self.space].psi)
+        own_q = unit * (old_q + c @ c)
+        own_psi = unit * (np.abs(arrays.to_numpy(old_psi)) + np.abs(w) @ np.abs(c))
+        q = np.sqrt(below.q**2 + 4 * (c**2 @ dc**2) + own_q**2)
+        psi = np.sqrt(above.psi**2 + w**2 @ dc**2 + dw**2 @ c**2 + own_psi**2)
+        return _absorbed(self._kept(deviation), self.space, q, psi)
+
+    def _constants(self, tree: Network | Tangent) -> Array:
+        if self.values is not None:
+            return self.values
+        return arrays.take(tree.layers[self.space - 1].bias, np.array(self.neurons, int))
+
+    def _columns(self, tree: Network | Tangent) -> Array:
+        weight = structure.dense(tree.layers[self.space].weight)
+        return arrays.take(weight, np.array(self.neurons, int), axis=1)
+
+    def _kept(self, tree: Tree) -> Tree:
+        return taken(tree, self.space, np.delete(np.arange(tree.widths[self.space]), self.neurons))
+
+
+@dataclass(frozen=True, eq=False)
+class Materialise(Edit):
+    """(q, ψ) with q > 0 turned into the constant neuron it stands for, at the end of the space."""
+
+    space: int
+
+    def apply(self, net: Network) -> Network:
+        """Return the network with bias √q and outgoing column ψ/√q, and q = 0, ψ = 0."""
+        q, psi = net.layers[self.space - 1].q, net.layers[self.space].psi
+        o = arrays.namespace(q).sqrt(q)
+        grown = Grow(self.space, (psi / o)[:, None]).apply(net)
+        return self._finished(grown, o)
+
+    def pad(self, moment: Tangent) -> Tangent:
+        """Return the moment with zeros for the new neuron and for what it has replaced."""
+        psi = moment.layers[self.space].psi
+        grown = Grow(self.space, psi[:, None]).pad(moment)
+        return self._finished(grown, moment.layers[self.space - 1].q * 0)
+
+    def push(self, net: Network, velocity: Tangent) -> Tangent:
+        """Return the velocity with ḃ = q̇/(2√q) and column ψ̇/√q − ψ q̇/(2 q √q)."""
+        q, psi = net.layers[self.space - 1].q, net.layers[self.space].psi
+        q_dot, psi_dot = velocity.layers[self.space - 1].q, velocity.layers[self.space].psi
+        o = arrays.namespace(q).sqrt(q)
+        column = psi_dot / o - psi * (q_dot / (2 * q * o))
+        grown = Grow(self.space, column[:, None])._grown(velocity, column[:, None])
+        return self._finished(grown, q_dot / (2 * o))
+
+    def _finished(self, tree: Tree, bias: Array) -> Tree:
+        layer = tree.layers[self.space - 1]
+        xp = arrays.namespace(layer.bias)
+        biases = xp.concat([layer.bias[:-1], xp.reshape(bias, (1,))])
+        layers = list(tree.layers)
+        layers[self.space - 1] = replace(layer, bias=arrays.owned(biases))
+        psi = layers[self.space].psi
+        return _absorbed(_with_layers(tree, layers), self.space, layer.q * 0, psi * 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs(Edit):
+    """Inputs removed at fixed values, folded into b_0, and new ones at the end with `columns`."""
+
+    removed: tuple[int, ...]
+    values: Array
+    columns: Array
+
+    def apply(self, net: Network) -> Network:
+        """Return the network with b_0 += W_0 v for the removed inputs v."""
+        gone = arrays.take(
+            structure.dense(net.layers[0].weight), np.array(self.removed, int), axis=1
+        )
+        layers = list(net.layers)
+        layers[0] = replace(layers[0], bias=arrays.owned(layers[0].bias + gone @ self.values))
+        return self._resized(_with_layers(net, layers), self.columns)
+
+    def pad(self, moment: Tangent) -> Tangent:
+        """Return the moment without the removed columns and with zeros for the new ones."""
+        return self._resized(moment, _zeros(self.columns.shape, moment))
+
+    def push(self, net: Network, velocity: Tangent) -> Tangent:
+        """Return the velocity with ḃ_0 += Ẇ_0 v."""
+        first = velocity.layers[0]
+        gone = arrays.take(structure.dense(first.weight), np.array(self.removed, int), axis=1)
+        layers = [replace(first, bias=arrays.owned(first.bias + gone @ self.values))]
+        return self.pad(Tangent([*layers, *velocity.layers[1:]]))
+
+    def _resized(self, tree: Tree, columns: Array) -> Tree:
+        kept: Tree = taken(tree, 0, np.delete(np.arange(tree.widths[0]), self.removed))
+        if columns.shape[1] == 0:
+            return kept
+        weight = structure.dense(kept.layers[0].weight)
+        weight = arrays.namespace(weight).concat([weight, columns], axis=1)
+        layers = [replace(kept.layers[0], weight=arrays.owned(weight)), *kept.layers[1:]]
+        return _with_layers(kept, layers)
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs(Edit):
+    """Outputs removed, and new ones at the end with their rows of W, b and ψ."""
+
+    removed: tuple[int, ...]
+    weight: Array
+    bias: Array
+    psi: Array | None
+
+    def apply(self, net: Network) -> Network:
+        """Return the network with the outputs that are left and the new ones."""
+        return self._resized(net, {"weight": self.weight, "bias": self.bias, "psi": self.psi})
+
+    def pad(self, moment: Tangent) -> Tangent:
+        """Return the moment without the removed rows and with zeros for the new ones."""
+        shapes = {"weight": self.weight.shape, "bias": self.bias.shape, "psi": self.bias.shape}
+        rows = {name: _zeros(shape, moment) for name, shape in shapes.items()}
+        return self._resized(moment, rows)
+
+    def _resized(self, tree: Tree, rows: dict[str, Array]) -> Tree:
+        last = tree.depth + 1
+        kept: Tree = taken(tree, last, np.delete(np.arange(tree.widths[last]), self.removed))
+        if self.bias.shape[0] == 0:
+            return kept
+        layer, xp = kept.layers[-1], arrays.namespace(rows["bias"])
+        entries = {
+            name: arrays.owned(xp.concat([structure.dense(getattr(layer, name)), row], axis=0))
+            for name, row in rows.items()
+            if getattr(layer, name) is not None
+        }
+        return _with_layers(kept, [*kept.layers[:-1], replace(layer, **entries)])
+
+
+def replay(net: Network, edits: Iterable[Edit]) -> Network:
+    """Return `net` after `edits`, one after the other.
+
+    Examples
+    --------
+    >>> net = Network.random((2, 3, 1), seed=0)
+    >>> replay(net, [Grow(1, np.ones((1, 2))), Drop(1, (3, 4))]).widths
+    (2, 3, 1)
+    """
+    for edit in edits:
+        net = edit.apply(net)
+    return net
+
+
+def deviations(net: Network, edits: Iterable[Edit]) -> Tangent:
+    """Return the standard deviations that rounding gives the parameters of `replay(net, edits)`."""
+    spread = tree_map(lambda array, _: np.zeros(array.shape), plain(Tangent(net.layers)))
+    for edit in edits:
+        spread = edit.spread(net, spread)
+        net = edit.apply(net)
+    return spread
+
+
+def taken(tree: Tree, space: int, kept: np.ndarray[Any, Any]) -> Tree:
+    """Return the tree with the neurons `kept` of one space; nothing is absorbed."""
+
+    def act(array: Array, spaces: tuple[int, ...]) -> Array:
+        if spaces[:1] == (space,):
+            array = arrays.take(array, kept)
+        if spaces[1:] == (space,):
+            array = arrays.take(array, kept, axis=1)
+        return array
+
+    return tree_map(act, tree)
+
+
+def _absorbed(tree: Tree, space: int, q: Array, psi: Array) -> Tree:
+    layers = list(tree.layers)
+    layers[space - 1] = replace(layers[space - 1], q=arrays.owned(q))
+    layers[space] = replace(layers[space], psi=arrays.owned(psi))
+    return _with_layers(tree, layers)
+
+
+def _zeros(shape: tuple[int, ...], tree: Network | Tangent) -> Array:
+    return arrays.like(np.zeros(tuple(shape)), tree.reference)
+
+
+def _with_layers(tree: Tree, layers: list[Layer]) -> Tree:
+    return Tangent(layers) if isinstance(tree, Tangent) else Network(layers, tree.profile)
