@@ -1,0 +1,248 @@
+"""Certificates are bounds, all their factors are needed, what cannot be met is refused (C13)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf, isinf
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isoref import Layer, Network, forward, named
+from isoref.certificate import a_priori_radius, downstream, operator_norm, state_radius, total
+from isoref.edits import replay
+from isoref.network import leaves
+from isoref.propagation import trace
+from isoref.pruning import prune
+from isoref.topology import drop, grow, incoming
+from isoref.verification.cases import network
+
+PROFILES = ("tanh", "atan", "log1p", "softsign", "squash", "silu", "gelu", "relu(tau=0.5)", "unit")
+
+cases = st.tuples(
+    st.lists(st.integers(2, 6), min_size=3, max_size=5).map(tuple),
+    st.sampled_from(PROFILES),
+    st.sampled_from(["float64", "float32"]),
+    st.sampled_from(["bias", "mean"]),
+    st.integers(0, 1000),
+)
+
+
+def made(case: Any, q: float = 0.5) -> tuple[Network, Any]:
+    widths, profile, dtype, _, seed = case
+    rng = np.random.default_rng(seed)
+    net = network(widths, profile, q, dtype, rng)
+    return net, rng.standard_normal((10, widths[0])).astype(dtype)
+
+
+@settings(deadline=None, max_examples=40)
+@given(case=cases)
+def test_no_certificate_is_exceeded(case: Any) -> None:
+    net, x = made(case)
+    for space in range(1, net.depth + 1):
+        count = 1 + case[-1] % (net.widths[space] - 1)
+        pruned, certificate = prune(net, space, count=count, inputs=x, center=case[3])
+        change = np.linalg.norm(forward(pruned, x).astype(float) - forward(net, x), axis=1).max()
+        assert certificate.measured == change
+        assert change <= certificate.bound
+        assert (
+            pruned.widths[space]
+            == net.widths[space] - count
+            == net.widths[space] - certificate.removed
+        )
+        for _, _, (a, b) in leaves(replay(net, certificate.edits), pruned):
+            assert np.array_equal(np.asarray(a), np.asarray(b))
+
+
+@settings(deadline=None, max_examples=25)
+@given(case=cases, radius=st.sampled_from([0.1, 1.0, 30.0]))
+def test_a_bound_for_a_radius_holds_for_every_input_in_it(case: Any, radius: float) -> None:
+    net, x = made(case)
+    x = (radius * x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-3)).astype(x.dtype)
+    x = (x * (1 - 1e-6)).astype(x.dtype)
+    for space in range(1, net.depth + 1):
+        pruned, certificate = prune(net, space, count=1, radius=radius)
+        change = np.linalg.norm(forward(pruned, x).astype(float) - forward(net, x), axis=1).max()
+        assert certificate.measured is None
+        assert change <= certificate.bound
+        state = trace(net, x).states[space - 1]
+        length = state.h if state.g is None else np.concatenate([state.h, state.g], axis=1)
+        assert np.linalg.norm(length, axis=1).max() <= certificate.radius * (1 + 1e-6)
+
+
+def test_the_a_priori_bound_of_tanh_needs_no_radius() -> None:
+    rng = np.random.default_rng(0)
+    net = network((4, 6, 5, 3), "tanh", 0.0, "float64", rng)
+    pruned, certificate = prune(net, 2, count=2)
+    assert certificate.assumption == "every input"
+    x = 10 ** rng.uniform(-3, 3, (200, 1)) * rng.standard_normal((200, 4))
+    change = np.linalg.norm(forward(pruned, x) - forward(net, x), axis=1).max()
+    assert change <= certificate.bound < inf
+    assert isinf(prune(net, 1, count=2)[1].bound)
+
+
+def test_a_priori_radii_are_suprema() -> None:
+    """Against the largest value on a grid: never below it, and within 1e-6 of it."""
+    r = np.concatenate([np.geomspace(1e-6, 1e8, 200_001), np.linspace(1.4, 1.46, 100_001)])
+    for name in ("tanh", "atan", "softsign", "squash"):
+        profile = named(name)
+        for q in (0.0, 0.5, 3.0):
+            inside = r[r * r >= q]
+            value = np.sqrt(profile.gamma(inside) ** 2 * (inside**2 - q + 1)).max()
+            assert value <= a_priori_radius(profile, q)
+        value = np.sqrt(profile.sigma(r) ** 2 + profile.gamma(r) ** 2).max()
+        assert a_priori_radius(profile, 0.0) - value < 1e-6
+    with mpmath.workdps(30):
+        top = mpmath.findroot(
+            lambda t: mpmath.diff(lambda s: mpmath.tanh(s) ** 2 * (1 + s**-2), t), 1.43
+        )
+        want = mpmath.tanh(top) * mpmath.sqrt(1 + top**-2)
+        assert want <= a_priori_radius(named("tanh"), 0.0) <= want + mpmath.mpf("1e-10")
+    for q in (0.2, 1.0, 4.0):
+        inside = r[r * r >= q]
+        value = np.sqrt((inside**2 - q + 1) / inside**2).max()
+        assert value <= a_priori_radius(named("unit"), q) < value * (1 + 1e-4)
+    assert isinf(a_priori_radius(named("log1p"), 0.0))
+
+
+def test_every_factor_of_the_coefficient_is_needed() -> None:
+    """The mutants: one Λ less is exceeded by relu(½), and one ‖M‖ less by scaled layers."""
+    # At the kink, r = τ = ½, a change of the radius changes g by the factor γ′ = 2.
+    first = Layer(np.array([[1.0, 0.0], [0.0, 1e-3]]), np.array([0.0, 0.5]), q=0.0)
+    last = Layer(np.diag([1.0, 0.0]), np.zeros(2), psi=np.array([0.0, 1.0]))
+    net = Network([first, last], "relu(tau=0.5)")
+    x = np.array([[0.0, 1.0]])
+    _, certificate = prune(net, 1, count=1, inputs=x)
+    assert certificate.measured is not None
+    assert certificate.measured <= certificate.bound
+    assert certificate.measured > certificate.exact_bound / net.profile.Lambda
+    assert downstream(net, 1) == pytest.approx(net.profile.Lambda, rel=1e-9)
+    scaled = Network(
+        [first, replace(last, weight=100 * last.weight, psi=100 * last.psi)], net.profile
+    )
+    _, larger = prune(scaled, 1, count=1, inputs=x)
+    assert larger.measured is not None
+    assert larger.measured > certificate.exact_bound
+    assert larger.measured <= larger.bound
+
+
+def test_tolerance_removes_as_many_as_it_allows() -> None:
+    rng = np.random.default_rng(3)
+    net, x = network((5, 8, 6, 3), "tanh", 0.0, "float64", rng), rng.standard_normal((30, 5))
+    scales = np.diag(10.0 ** -np.arange(8))
+    net = Network([replace(net.layers[0], weight=scales @ net.layers[0].weight), *net.layers[1:]])
+    found = [prune(net, 1, count=k, inputs=x)[1] for k in range(1, 8)]
+    every = [certificate.bound for certificate in found]
+    exact = [certificate.exact_bound for certificate in found]
+    assert exact == sorted(exact)
+    for tolerance in (1e-3, 1e-1, 1.0):
+        _, certificate = prune(net, 1, tolerance=tolerance, inputs=x)
+        assert certificate.bound <= tolerance
+        assert certificate.removed == sum(bound <= tolerance for bound in every)
+    with pytest.raises(ValueError, match=r"tolerance must be at least .*, the bound for one"):
+        prune(net, 2, tolerance=1e-12, inputs=x)
+
+
+def test_scaffolds_are_pruned_at_the_price_of_rounding() -> None:
+    rng = np.random.default_rng(0)
+    net, x = network((3, 4, 2), "tanh", 0.3, "float64", rng), rng.standard_normal((9, 3))
+    grown, _ = grow(net, 1, 3, seed=0)
+    pruned, certificate = prune(grown, 1, count=3, inputs=x)
+    assert pruned.widths == net.widths
+    assert certificate.bound < 1e-12
+    _, exact = prune(grown, 1, tolerance=1e-12, inputs=x)
+    # One more neuron goes: four rows of fan-in three have rank three.
+    assert exact.removed == 4
+
+
+def test_the_mean_lowers_the_error_of_the_pre_activation_not_always_of_the_output() -> None:
+    """C30: with c = 1, the bias, the output error is 4.9e-5; with c = 3/2, the mean, 5.0e-3."""
+    net = Network(
+        [
+            Layer(np.diag([100.0, 1.0]), np.array([0.0, 1.0]), q=0.0),
+            Layer(np.array([[0.0, 1.0]]), np.zeros(1), np.zeros(1)),
+        ],
+        "softsign",
+    )
+    x = np.array([[0.0, 0.0], [1.0, 1.0]])
+    errors = []
+    for c in (1.0, 1.5):
+        changed, _ = drop(net, 1, [1], values=np.array([c]))
+        errors.append(float(np.mean((forward(changed, x) - forward(net, x)) ** 2)))
+    # (2/(1 + √10004) − 1/(1 + √10001))²/2 and, nearly, (3/5 − 1/2)²/2.
+    assert 4.85e-5 < errors[0] < 4.95e-5
+    assert 4.95e-3 < errors[1] < 5.05e-3
+    a = x @ np.array([0.0, 1.0]) + 1
+    assert np.mean((a - 1.5) ** 2) < np.mean((a - 1.0) ** 2)
+
+
+def test_certificates_add_over_successive_edits() -> None:
+    rng = np.random.default_rng(0)
+    net, x = network((5, 8, 6, 3), "gelu", 0.2, "float64", rng), rng.standard_normal((30, 5))
+    first, one = prune(net, 1, count=2, inputs=x)
+    second, two = prune(first, 2, count=2, inputs=x)
+    change = np.linalg.norm(forward(second, x) - forward(net, x), axis=1).max()
+    assert change <= total([one, two])
+    _, other = prune(first, 2, count=2, radius=3.0)
+    with pytest.raises(ValueError, match="same inputs to add"):
+        total([one, other])
+
+
+def test_operator_norms_are_upper_bounds() -> None:
+    rng = np.random.default_rng(0)
+    with mpmath.workdps(40):
+        for shape in ((1, 1), (3, 5), (7, 2)):
+            for scale in (1e-200, 1.0, 1e200):
+                a = scale * rng.standard_normal(shape)
+                want = max(mpmath.svd_r(mpmath.matrix(a.tolist()), compute_uv=False))
+                assert want <= operator_norm(a) <= want * (1 + mpmath.mpf("1e-11"))
+    assert operator_norm(np.zeros((2, 3))) == 0
+
+
+def test_the_radius_of_a_state_covers_the_states() -> None:
+    rng = np.random.default_rng(0)
+    for name in PROFILES:
+        net = network((4, 5, 5, 2), name, 0.4, "float64", rng)
+        x = rng.standard_normal((50, 4))
+        reach = float(np.linalg.norm(x, axis=1).max())
+        for s, state in enumerate(trace(net, x).states):
+            vector = state.h if state.g is None else np.concatenate([state.h, state.g], axis=1)
+            assert np.linalg.norm(vector, axis=1).max() <= state_radius(net, s, reach)
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({}, "give either count or tolerance"),
+    "both": ({"count": 1, "tolerance": 1.0}, "give either count or tolerance"),
+    "count": ({"count": 4}, "count must be 1 … 3, so that a neuron is left in space 1, got 4"),
+    "tolerance": ({"tolerance": -1.0}, "tolerance must be finite and not negative"),
+    "unknown radius": ({"tolerance": 1.0}, "tolerance needs inputs or a radius"),
+    "center": ({"count": 1, "center": "median"}, "center must be 'bias' or 'mean'"),
+    "mean": ({"count": 1, "center": "mean"}, "inputs must be given for center='mean'"),
+    "radius": ({"count": 1, "radius": -1.0}, "radius must not be negative"),
+    "inputs": ({"count": 1, "inputs": np.ones((2, 5))}, r"x must have shape \(B, 3\)"),
+    "no inputs": ({"count": 1, "inputs": np.ones((0, 3))}, "inputs must have at least one row"),
+    "two": ({"count": 1, "inputs": np.ones((1, 3)), "radius": 1.0}, "inputs or radius, not both"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(name: str) -> None:
+    arguments, text = BAD[name]
+    net = network((3, 4, 2), "tanh", 0.5, "float64", np.random.default_rng(0))
+    with pytest.raises(ValueError, match=text):
+        prune(net, 1, **arguments)
+
+
+def test_discarded_is_least_among_gauges() -> None:
+    """C33: no other rotation discards less for a given radius."""
+    rng = np.random.default_rng(0)
+    net = network((5, 6, 3), "tanh", 0.5, "float64", rng)
+    _, certificate = prune(net, 1, count=2, radius=1.0)
+    matrix = incoming(net, 1)
+    for seed in range(50):
+        q, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((6, 6)))
+        assert certificate.discarded <= np.linalg.norm((q @ matrix)[4:], 2) * (1 + 1e-12)
