@@ -1,0 +1,43 @@
+"""The command line: one file per sub-command, imported when it is asked for.
+
+Exit codes: 0 holds, 1 does not hold, 2 the input or the usage is wrong, 3 nothing was tested.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from isoref import __version__
+
+COMMANDS = {
+    "verify": "check every law on trained and random networks; the main job",
+    "inspect": "spectra, the impact of each connection, what could be saved",
+    "diagonalise": "turn the spaces around a layer by its singular vectors",
+    "sparsify": "the gauge with most zeros, stored as structure",
+    "prune": "remove weak neurons, with a certificate",
+    "grow": "add inert scaffold neurons",
+    "compress": "remove every neuron that no input can move",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one sub-command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="isoref", description="Isotropic networks, verified.")
+    parser.add_argument("--version", action="version", version=f"isoref {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    for name, summary in COMMANDS.items():
+        commands.add_parser(name, help=summary, add_help=False)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    chosen, rest = parser.parse_known_args(words[:1]), words[1:]
+    if chosen[0].command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    command = import_module(f"isoref.cli.{chosen[0].command}")
+    try:
+        return int(command.main(rest))
+    except (ValueError, TypeError, OSError) as error:
+        print(f"isoref {chosen[0].command}: {error}", file=sys.stderr)
+        return 2

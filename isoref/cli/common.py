@@ -1,0 +1,108 @@
+"""What the sub-commands share: reading and writing networks and inputs, printing results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from isoref.arrays import like
+from isoref.files import load, save
+from isoref.network import Network
+
+
+def parser(name: str, description: str, example: str) -> argparse.ArgumentParser:
+    """Return a parser for one sub-command whose help ends in an example."""
+    return argparse.ArgumentParser(
+        prog=f"isoref {name}",
+        description=description,
+        epilog=f"Example: {example}",
+    )
+
+
+def add_network(arguments: argparse.ArgumentParser, *, output: bool = True) -> None:
+    """Add NETWORK and, for commands that edit, -o OUT; and --json."""
+    arguments.add_argument(
+        "network", metavar="NETWORK", help="a network file, .npz or .safetensors"
+    )
+    if output:
+        arguments.add_argument(
+            "-o", "--output", metavar="OUT", required=True, help="where to write the new network"
+        )
+    arguments.add_argument("--json", action="store_true", help="print one JSON object instead")
+
+
+def read_inputs(path: str | None, net: Network) -> Any:
+    """Return the inputs (B, n_0) of an .npy file in the dtype of the network, or None."""
+    if path is None:
+        return None
+    try:
+        x = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} must be a readable .npy file of numbers: {error}") from error
+    if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu":
+        raise ValueError(f"{path} must hold one array of numbers, as numpy.save writes it")
+    return like(x.astype(np.float64), net.reference)
+
+
+def finish(
+    options: argparse.Namespace, before: Network, after: Network, facts: dict[str, Any]
+) -> int:
+    """Write the new network and tell what changed; return 0."""
+    save(after, options.output)
+    facts = {
+        "widths": [list(before.widths), list(after.widths)],
+        "parameters": [before.parameter_count, after.parameter_count],
+        **facts,
+        "output": options.output,
+    }
+    show(options, facts)
+    return 0
+
+
+def show(options: argparse.Namespace, facts: dict[str, Any]) -> None:
+    """Print facts as JSON, or one line each; pairs are shown as before → after."""
+    if options.json:
+        print(json.dumps(_finite(facts), indent=1))
+        return
+    for name, value in facts.items():
+        if (
+            isinstance(value, list)
+            and len(value) == 2
+            and name in ("widths", "parameters", "multiply-adds")
+        ):
+            value = f"{_text(value[0])} → {_text(value[1])}"
+        print(f"{name:<28}{_text(value)}")
+
+
+def read(path: str) -> Network:
+    """Return the network of a file; progress belongs to standard error."""
+    net = load(path)
+    if sys.stderr.isatty():
+        print(f"{path}: {net.profile.name} {'-'.join(map(str, net.widths))}", file=sys.stderr)
+    return net
+
+
+def _finite(value: Any) -> Any:
+    """Return JSON-ready values: infinities, which JSON lacks, as text."""
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_finite(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return (
+            "-".join(map(str, value))
+            if all(isinstance(v, int) for v in value)
+            else ", ".join(map(_text, value))
+        )
+    return str(value)

@@ -1,0 +1,52 @@
+"""`isoref inspect`: spectra, the weight of each one-to-one connection, what could be saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any
+
+from isoref.cli import common
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what a network file holds and what could be removed from it."""
+    parser = common.parser(
+        "inspect",
+        "For every hidden space, in the basis of the left singular vectors of M = [W | ψ]: each "
+        "connection's singular value σ, its impact σ‖outgoing column‖, and the certified bound on "
+        "‖Δy‖ of removing it alone. Then what compress and sparsify would give.",
+        "isoref inspect net.npz --radius 8",
+    )
+    common.add_network(parser, output=False)
+    parser.add_argument(
+        "--radius", type=float, default=inf, help="largest ‖x‖ that bounds hold for"
+    )
+    parser.add_argument("--all", action="store_true", help="print every connection, not only ten")
+    options = parser.parse_args(arguments)
+    if not options.radius >= 0:
+        parser.error(f"--radius must not be negative, got {options.radius}")
+    from isoref.inspection import connections, savings
+
+    net = common.read(options.network)
+    spaces = [connections(net, space, options.radius) for space in range(1, net.depth + 1)]
+    saved = savings(net)
+    if options.json:
+        rows = [[c._asdict() for c in space] for space in spaces]
+        facts: dict[str, Any] = {"profile": net.profile.name, "widths": list(net.widths)}
+        common.show(options, {**facts, "spaces": rows, **saved})
+        return 0
+    print(f"{net.profile.name} {'-'.join(map(str, net.widths))}, {net.parameter_count} parameters")
+    for s, space in enumerate(spaces, start=1):
+        dead = sum(c.sigma == 0 for c in space)
+        q = float(net.layers[s - 1].q)
+        print(f"\nspace {s}: {len(space)} neurons, {dead} dead, q = {q:.6g}")
+        print(f"{'':>6}{'σ':>12}{'σ‖column‖':>14}{'certified':>13}")
+        shown = space if options.all or len(space) <= 10 else [*space[:5], *space[-5:]]
+        for c in shown:
+            print(f"{c.number:>6}{c.sigma:>12.5g}{c.impact:>14.5g}{c.bound:>13.5g}")
+        if len(shown) < len(space):
+            print(f"       … {len(space) - len(shown)} more; --all prints them")
+    print()
+    common.show(options, saved)
+    return 0

@@ -1,0 +1,122 @@
+"""One network in several forms: sparse, unrolled, rotated and recognised, written and read."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from isoref.arrays import haar
+from isoref.edits import Rotate, deviations, replay
+from isoref.equivalence import gauge_between
+from isoref.files import load, save
+from isoref.layer import Layer
+from isoref.network import Network, Tangent, leaves
+from isoref.propagation import forward
+from isoref.sparsity import sparsify
+from isoref.structure import stored
+from isoref.tolerance import FACTOR, Worst, bounds, compare, compare_trees
+from isoref.unrolled import unroll
+from isoref.verification.cases import Case
+from isoref.verification.check import Check, worst_of
+from isoref.verification.surgery import Found, same_function
+
+
+def checks(cases: Iterable[Case], label: str, seed: int) -> Iterator[Check]:
+    """Yield one check per form over `cases`."""
+    seen = list(cases)
+    yield from _sparse(seen, label)
+    yield worst_of(
+        f"unrolled.{label}",
+        "the parallel form gives the same outputs (C18)",
+        ((case.text, _unrolled(case)) for case in seen),
+    )
+    rng = np.random.default_rng(seed)
+    pairs = [(case, _recognised(case.net, rng)) for case in seen]
+    yield worst_of(
+        f"gauge.found.{label}",
+        "gauge_between finds the rotations of a rotated copy (C35)",
+        ((case.text, found) for case, (found, _) in pairs),
+    )
+    yield worst_of(
+        f"gauge.refused.{label}",
+        "gauge_between refuses a copy with one weight moved (C35)",
+        ((case.text, refused) for case, (_, refused) in pairs),
+    )
+    yield worst_of(
+        f"files.{label}",
+        "a network file gives the same bits back",
+        ((case.text, _written(case.net)) for case in seen),
+    )
+
+
+def _sparse(cases: list[Case], label: str) -> Iterator[Check]:
+    same: Found = []
+    missing: Found = []
+    for case in cases:
+        sparse, report = sparsify(case.net)
+        zeros = _zeros(sparse)
+        same.append((case.text, same_function(case.net, report.edits, case.x)))
+        lacking = float(report.optimum - zeros)
+        counted = Worst(np.inf if lacking > 0 else 0.0, lacking, 0.0, "zeros lacking")
+        missing.append((case.text, counted))
+    yield worst_of(f"sparsify.{label}", "the sparsest gauge gives the same outputs", same)
+    yield worst_of(f"sparsify.zeros.{label}", "it has D − dim Stab zeros (C16, C17)", missing)
+
+
+def _zeros(net: Network) -> int:
+    """Count what weights leave out, and the zeros of b and ψ."""
+    total = 0
+    for layer in net.layers:
+        total += prod(layer.weight.shape) - prod(stored(layer.weight).shape)
+        total += sum(int((v == 0).sum()) for v in (layer.bias, layer.psi) if v is not None)
+    return total
+
+
+def _unrolled(case: Case) -> Worst | None:
+    form = unroll(case.net)
+    own, layered = form.bounds(case.x), bounds(case.net, case.x)
+    if not (own.observable & layered.observable).all():
+        return None
+    return compare(form(case.x), forward(case.net, case.x), own.y + layered.y)
+
+
+def _recognised(net: Network, rng: np.random.Generator) -> tuple[Worst, Worst]:
+    """Return how far the rotations found miss the copy, and whether a changed copy is refused."""
+    dtype = net.reference.dtype
+    spaces = range(1, net.depth + 1)
+    edits = [Rotate(s, haar(net.widths[s], seed=rng).astype(dtype)) for s in spaces]
+    copy = replay(net, edits)
+    gauge = gauge_between(net, copy)
+    if gauge is None:
+        found = Worst(np.inf, np.inf, 0.0, "not found")
+    else:
+        again = [Rotate(s, R) for s, R in gauge.items()]
+        first, second = deviations(net, edits), deviations(net, again)
+        got, want = Tangent(replay(net, again).layers), Tangent(copy.layers)
+        found = compare_trees(got, want, FACTOR * (first + second))
+    changed = Network([*copy.layers[:-1], _moved(copy)], copy.profile)
+    refused = gauge_between(net, changed) is None
+    return found, Worst(0.0 if refused else np.inf, 0.0, 0.0, "moved by 1 %")
+
+
+def _moved(net: Network) -> Layer:
+    weight = np.array(net.layers[-1].weight)
+    weight[0, 0] += 0.01 * np.abs(weight).max()
+    return replace(net.layers[-1], weight=weight)
+
+
+def _written(net: Network) -> Worst:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net.npz"
+        save(net, path)
+        back = load(path)
+    wrong = sum(
+        np.asarray(a).tobytes() != np.asarray(b).tobytes() for _, _, (a, b) in leaves(net, back)
+    )
+    same = wrong == 0 and back.profile == net.profile
+    return Worst(0.0 if same else np.inf, float(wrong), 0.0, "arrays that differ")

@@ -1,0 +1,122 @@
+"""What keeps the function keeps it; what does not stays within its certificate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from isoref.arrays import haar
+from isoref.diagonal import canonical, diagonalise
+from isoref.edits import Edit, Grow, Rotate, deviations, replay
+from isoref.network import Network
+from isoref.propagation import forward
+from isoref.pruning import prune
+from isoref.tolerance import Worst, bounds, compare
+from isoref.topology import compress, grow, materialise
+from isoref.verification.cases import Case
+from isoref.verification.check import Check, worst_of
+
+Found = list[tuple[str, Worst | None]]
+Operation = Callable[[Network, int], tuple[Edit, ...]]
+
+
+def exact(cases: Iterable[Case], label: str, seed: int) -> Iterator[Check]:
+    """Yield one check per operation that is exact: its outputs are the same on every case."""
+    seen = list(cases)
+    for name, (law, operation) in OPERATIONS.items():
+        found: Found = []
+        for case in seen:
+            net = _with_dead(case.net, seed) if name == "drop.dead" else case.net
+            found.append((case.text, same_function(net, operation(net, seed), case.x)))
+        yield worst_of(f"{name}.{label}", law, found)
+
+
+def same_function(net: Network, edits: tuple[Edit, ...], x: Any) -> Worst | None:
+    """Compare the outputs of a network and of its edited self; None where rounding hides them."""
+    other = replay(net, edits)
+    first, second = bounds(net, x), bounds(other, x, deviation=deviations(net, edits))
+    if not (first.observable & second.observable).all():
+        return None
+    return compare(forward(other, x), forward(net, x), first.y + second.y)
+
+
+def certificates(cases: Iterable[Case], label: str) -> Iterator[Check]:
+    """Live neurons are removed within the certificate, for inputs and for a radius."""
+    found: Found = []
+    for case in cases:
+        radius = float(np.linalg.norm(case.x.astype(np.float64), axis=1).max())
+        for space in range(1, case.net.depth + 1):
+            width = case.net.widths[space]
+            for arguments in ({"inputs": case.x}, {"radius": radius}) if width > 1 else ():
+                pruned, certificate = prune(case.net, space, count=(width + 1) // 2, **arguments)
+                change = forward(pruned, case.x).astype(np.float64) - forward(case.net, case.x)
+                error = float(np.linalg.norm(change, axis=1).max())
+                worst = Worst(error / certificate.bound, error, certificate.bound, f"space {space}")
+                found.append((f"{case.text} {certificate.assumption}", worst))
+    yield worst_of(
+        f"certificate.{label}", "pruned outputs stay within the certificate (C13)", found
+    )
+
+
+def _diagonalised(side: str) -> Operation:
+    def edits(net: Network, _: int) -> tuple[Edit, ...]:
+        first = 0 if side == "left" else 1
+        found: tuple[Edit, ...] = ()
+        for layer in range(first, net.depth + (side == "right"), 1 + (side == "full")):
+            net, report = diagonalise(net, layer, side)
+            found += report.edits
+        return found
+
+    return edits
+
+
+def _grown(net: Network, seed: int) -> tuple[Edit, ...]:
+    found: tuple[Edit, ...] = ()
+    for space in range(1, net.depth + 1):
+        net, report = grow(net, space, 2, seed=seed)
+        found += report.edits
+    return found
+
+
+def _with_dead(net: Network, seed: int) -> Network:
+    """Return `net` with two constant neurons more in each space, turned so that none looks dead."""
+    rng = np.random.default_rng(seed)
+    dtype = net.reference.dtype
+    for space in range(1, net.depth + 1):
+        columns = rng.standard_normal((net.widths[space + 1], 2)).astype(dtype)
+        net = Grow(space, columns).apply(net)
+        layers = list(net.layers)
+        bias = np.array(layers[space - 1].bias)
+        bias[-2:] = rng.standard_normal(2)
+        layers[space - 1] = replace(layers[space - 1], bias=bias)
+        turn = haar(net.widths[space], seed=rng).astype(dtype)
+        net = Rotate(space, turn).apply(Network(layers, net.profile))
+    return net
+
+
+def _compressed(net: Network, _: int) -> tuple[Edit, ...]:
+    return compress(net)[1].edits
+
+
+def _materialised(net: Network, _: int) -> tuple[Edit, ...]:
+    found: tuple[Edit, ...] = ()
+    for space in range(1, net.depth + 1):
+        if float(net.layers[space - 1].q) > 0:
+            net, report = materialise(net, space)
+            found += report.edits
+    return found
+
+
+OPERATIONS: dict[str, tuple[str, Operation]] = {
+    "diagonalise.left": ("left diagonalisation keeps the function (C07)", _diagonalised("left")),
+    "diagonalise.right": ("right diagonalisation keeps the function (C07)", _diagonalised("right")),
+    "diagonalise.full": ("full diagonalisation keeps the function (C07)", _diagonalised("full")),
+    "canonical": ("the canonical form keeps the function", lambda net, _: canonical(net)[1].edits),
+    "grow": ("growing keeps the function, any columns (C09)", _grown),
+    "drop.dead": ("dead neurons in a turned basis are removed exactly (C11)", _compressed),
+    "compress": ("compress keeps the function (C15)", _compressed),
+    "materialise": ("the ghost neuron is (q, ψ) (C14)", _materialised),
+}
