@@ -1,0 +1,38 @@
+// Renders every formula of a page with the one list of macros that all pages share.
+const options = {
+  delimiters: [
+    { left: "\\(", right: "\\)", display: false },
+    { left: "\\[", right: "\\]", display: true },
+  ],
+  macros: {
+    "\\R": "\\mathbb{R}",
+    "\\O": "\\mathrm{O}",
+    "\\T": "^{\\mathsf{T}}",
+    "\\norm": "\\lVert #1 \\rVert",
+    "\\abs": "\\lvert #1 \\rvert",
+    "\\inner": "\\langle #1, #2 \\rangle",
+    "\\roundoff": "\\mathsf{u}",
+    "\\Lip": "\\mathrm{Lip}",
+    "\\half": "\\tfrac{1}{2}",
+  },
+  strict: "error",
+  throwOnError: false,
+};
+
+for (const formula of document.querySelectorAll(".arithmatex")) {
+  renderMathInElement(formula, options);
+}
+
+// The results of a search arrive later and hold formulas as text.
+const results = document.querySelector(".md-search-result__list");
+if (results) {
+  new MutationObserver((changes) => {
+    for (const change of changes) {
+      for (const node of change.addedNodes) {
+        if (node.nodeType === Node.ELEMENT_NODE && !node.closest(".katex")) {
+          renderMathInElement(node, options);
+        }
+      }
+    }
+  }).observe(results, { childList: true, subtree: true });
+}
