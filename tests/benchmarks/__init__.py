@@ -1,0 +1,1 @@
+"""Benchmarks: each program in its own process, in turns, and ratios of medians."""
