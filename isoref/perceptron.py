@@ -13,6 +13,8 @@ from __future__ import annotations
 from math import isinf
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from isoref import arrays
 from isoref.arrays import Array
 from isoref.layer import Layer
@@ -34,8 +36,11 @@ class State(NamedTuple):
 
 def affine(layer: Layer, h: Array, g: Array | None) -> Array:
     """Return a = W h + b + g ψ, shape (B, n_out)."""
-    a = apply(layer.weight, h) + layer.bias
-    return a if g is None else a + g * layer.psi
+    a = apply(layer.weight, h)
+    a += layer.bias
+    if g is not None:
+        a += g * layer.psi
+    return a
 
 
 def affine_jvp(
@@ -70,7 +75,7 @@ def activation(profile: Profile, a: Array, q: Array) -> State:
     Raises ValueError at a zero vector if q = 0 and the profile is `unit`, which has no value there.
     """
     xp = arrays.namespace(a, q)
-    r, u = polar(xp, a, q)
+    r, u = _polar_numpy(a, q) if xp is np else polar(xp, a, q)
     if isinf(profile.Lip) and bool(xp.any(r == 0)):
         raise ValueError(
             f"the profile {profile.name} has no value at a zero vector with q = 0; "
@@ -90,6 +95,20 @@ def polar(xp: Any, a: Array, q: Array) -> tuple[Array, Array]:
     a = a / m
     length = xp.sqrt(xp.sum(a * a, axis=1, keepdims=True) + (o / m) ** 2)
     return m * length, a / xp.where(length == 0, xp.ones_like(length), length)
+
+
+def _polar_numpy(a: Array, q: Array) -> tuple[Array, Array]:
+    """Do as `polar`, in two passes over a where no square leaves the middle of the range."""
+    limits = np.finfo(a.dtype)
+    with arrays.quiet():
+        square = np.vecdot(a, a)[:, None] + q
+        safe = (square > limits.tiny / limits.eps**4) & (square < limits.max * limits.eps)
+        r = np.sqrt(square)
+        u = a / r
+    if not safe.all():
+        rows = ~safe[:, 0]
+        r[rows], u[rows] = polar(np, a[rows], q)
+    return r, u
 
 
 def activation_jvp(

@@ -32,6 +32,7 @@ class Symbols(np.ndarray[Any, Any]):
         return exact
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Symbols:
+        kwargs.pop("out", None)  # a += b makes a new array
         return array(getattr(ufunc, method)(*map(_expressions, inputs), **kwargs))
 
     def __getitem__(self, key: Any) -> Symbols:
