@@ -106,13 +106,14 @@ def test_structured_weights_are_unrolled() -> None:
 
 
 class Counting(np.ndarray[Any, Any]):
-    """An array that counts the matrix products that are taken of it."""
+    """An array that counts the matrix products that are taken of it; norms are none."""
 
     products = 0
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if ufunc in (np.matmul, np.vecdot, np.matvec, np.vecmat):
+        if ufunc in (np.matmul, np.matvec, np.vecmat):
             Counting.products += 1
+        kwargs.pop("out", None)  # a += b makes a new array
         plain = (v.view(np.ndarray) if isinstance(v, Counting) else v for v in inputs)
         result = getattr(ufunc, method)(*plain, **kwargs)
         return result.view(Counting) if isinstance(result, np.ndarray) else result
