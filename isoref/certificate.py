@@ -10,15 +10,20 @@ with the operator norms of the network before the edit, (h, g) the state that la
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import hypot, inf, isfinite, pi, sqrt
 from typing import Any
 
 import numpy as np
 
 from isoref import arrays
+from isoref.arrays import Array
 from isoref.diagonal import Report
+from isoref.edits import deviations
 from isoref.network import Network
 from isoref.profiles import Profile
+from isoref.propagation import forward
+from isoref.tolerance import bounds
 from isoref.topology import incoming
 
 NDArray = np.ndarray[Any, Any]
@@ -29,7 +34,9 @@ UP = 1 + 2.0**-40
 
 @dataclass(frozen=True, eq=False)
 class Certificate(Report):
-    """A bound on ‖Δy‖₂ of one edit, and what it rests on; the sum of certificates is one.
+    """A bound on ‖Δy‖₂ of one edit, and what it rests on; `total` adds several.
+
+    The coefficient, the rounding bound and the measured error are computed when they are asked for.
 
     Attributes
     ----------
@@ -37,32 +44,61 @@ class Certificate(Report):
         What was done.
     removed : int
         Number of neurons removed.
-    coefficient : float
-        ∏ Λ_q ∏ ‖M_i‖: what a change of the dropped pre-activations is multiplied by at most.
+    space : int
+        The hidden space they were removed from.
+    before, after : Network
+        The network that was edited, and the result.
     discarded : float
         The largest ‖m_D(h, g) + b_D − c‖ under the assumption.
     radius : float
         The largest ‖(h, g)‖, or ‖x‖ if s = 1, under the assumption.
-    rounding : float
-        Bound on what floating point adds, at six deviations (specification, section 10).
-    measured : float or None
-        The largest ‖Δy‖ over the inputs, if there were any.
+    inputs : array of shape (B, n_0)
+        The inputs given, or random ones at the radius on which rounding is taken.
+    given : bool
+        Whether the inputs were given.
     assumption : str
         For which inputs the bound holds.
     """
 
     removed: int
-    coefficient: float
+    space: int
+    before: Network
+    after: Network
     discarded: float
     radius: float
-    rounding: float
-    measured: float | None
+    inputs: Array
+    given: bool
     assumption: str
+
+    @cached_property
+    def coefficient(self) -> float:
+        """∏ Λ_q ∏ ‖M_i‖: what a change of the dropped pre-activations is multiplied by at most."""
+        return downstream(self.before, self.space)
+
+    @cached_property
+    def rounding(self) -> float:
+        """Bound on what floating point adds, at six deviations (specification, section 10).
+
+        The largest over the inputs; statistical, the more so if they were not given.
+        """
+        spread = deviations(self.before, self.edits)
+        first = bounds(self.before, self.inputs).y
+        second = bounds(self.after, self.inputs, deviation=spread).y
+        return float(np.linalg.norm(first + second, axis=1).max())
+
+    @cached_property
+    def measured(self) -> float | None:
+        """The largest ‖Δy‖ over the inputs; None if none were given."""
+        if not self.given:
+            return None
+        outputs = (forward(net, self.inputs) for net in (self.after, self.before))
+        after, before = (arrays.to_numpy(y).astype(np.float64) for y in outputs)
+        return float(np.linalg.norm(after - before, axis=1).max())
 
     @property
     def exact_bound(self) -> float:
-        """The bound in exact arithmetic: coefficient × discarded."""
-        return 0.0 if self.discarded == 0 else self.coefficient * self.discarded * UP
+        """The bound in exact arithmetic: coefficient × discarded, rounded up."""
+        return times(self.coefficient, self.discarded) * UP
 
     @property
     def bound(self) -> float:
@@ -95,7 +131,7 @@ def downstream(net: Network, space: int) -> float:
     """
     product = 1.0
     for s in range(space, net.depth + 1):
-        product *= _lambda(net, s) * operator_norm(incoming(net, s + 1)) * UP
+        product = times(product, times(_lambda(net, s), operator_norm(incoming(net, s + 1)))) * UP
     return product
 
 
@@ -134,9 +170,9 @@ def state_radius(net: Network, space: int, radius: float) -> float:
     for s in range(1, space + 1):
         layer, lip = net.layers[s - 1], net.profile.Lip
         bias = float(np.linalg.norm(arrays.to_numpy(layer.bias).astype(np.float64)))
-        length = (_times(operator_norm(incoming(net, s)), radius) + bias) * UP
+        length = (times(operator_norm(incoming(net, s)), radius) + bias) * UP
         # Where Lip is infinite (unit) only the a-priori bound is left.
-        allowed = hypot(_times(lip, length), lip) * UP if isfinite(lip) else inf
+        allowed = hypot(times(lip, length), lip) * UP if isfinite(lip) else inf
         radius = min(a_priori_radius(net.profile, float(layer.q)), allowed)
     return radius
 
@@ -160,5 +196,6 @@ def _lambda(net: Network, space: int) -> float:
     return net.profile.Lambda_q(float(net.layers[space - 1].q))
 
 
-def _times(a: float, b: float) -> float:
+def times(a: float, b: float) -> float:
+    """Return a b, and 0 where a factor is 0, whatever the other: 0 · ∞ = 0."""
     return 0.0 if a == 0 or b == 0 else a * b

@@ -14,6 +14,7 @@ import numpy as np
 
 from isoref import arrays, factor
 from isoref.edits import Edit, Impose, Rotate, replay
+from isoref.gauge import UNIT
 from isoref.network import Network
 
 NDArray = np.ndarray[Any, Any]
@@ -70,14 +71,15 @@ def diagonalise(
     """
     _check(net, layer, side, augmented)
     weight = arrays.to_numpy(net.layers[layer].weight).astype(np.float64)
+    unit = UNIT[arrays.precision(net.reference)]
     if side == "left":
         if augmented and net.layers[layer].psi is not None:
             psi = arrays.to_numpy(net.layers[layer].psi).astype(np.float64)
             weight = np.column_stack([weight, psi])
-        u, s = factor.left_factors(weight)
+        u, s = factor.left_factors(weight, unit)
         edits: list[Edit] = [rotation(net, layer + 1, u.T)]
     elif side == "right":
-        v, s = factor.left_factors(weight.T)
+        v, s = factor.left_factors(weight.T, unit)
         edits = [rotation(net, layer, v.T)]
     else:
         u, s, vt = factor.refined_svd(weight)

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from math import inf, isfinite, sqrt
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from isoref import arrays, factor
 from isoref.arrays import Array
-from isoref.certificate import Certificate, downstream, state_radius
+from isoref.certificate import Certificate, downstream, state_radius, times
 from isoref.diagonal import rotation
-from isoref.edits import Drop, Rotate, deviations, replay
+from isoref.edits import Drop, Rotate, replay
 from isoref.gauge import check_hidden
 from isoref.network import Network
-from isoref.propagation import forward, trace
-from isoref.tolerance import bounds
+from isoref.propagation import trace
 from isoref.topology import incoming
 
 NDArray = np.ndarray[Any, Any]
@@ -91,8 +91,8 @@ def prune(
     else:
         turn, discards = _weakest(net, space, state, radius)
     reach = _reach(net, space, state, radius)
-    coefficient = downstream(net, space)
     assumption = _assumption(x, radius)
+    probes = _probes(net, radius) if x is None else x
 
     def certified(k: int) -> tuple[Network, Certificate]:
         dropped = tuple(range(width - k, width))
@@ -101,18 +101,27 @@ def prune(
             values = arrays.like(means[width - k :], net.reference)
         steps = (turn, Drop(space, dropped, values))
         pruned = replay(net, steps)
-        rounding, measured = _rounding(net, pruned, steps, x, radius)
-        discarded = float(discards[width - k])
         return pruned, Certificate(
-            steps, k, coefficient, discarded, reach, rounding, measured, assumption
+            edits=steps,
+            removed=k,
+            space=space,
+            before=net,
+            after=pruned,
+            discarded=float(discards[width - k]),
+            radius=reach,
+            inputs=probes,
+            given=x is not None,
+            assumption=assumption,
         )
 
     if count is not None:
         return certified(count)
-    for k in _candidates(coefficient, discards, tolerance):
-        pruned, certificate = certified(k)
-        if certificate.bound <= float(tolerance or 0):
-            return pruned, certificate
+    coefficient = downstream(net, space)
+    for k in range(width - 1, 0, -1):
+        if times(coefficient, float(discards[width - k])) <= float(tolerance or 0):
+            pruned, certificate = certified(k)
+            if certificate.bound <= float(tolerance or 0):
+                return pruned, certificate
     _, best = certified(1)
     raise ValueError(
         f"tolerance must be at least {best.bound:.6g}, the bound for one neuron, to remove any "
@@ -133,7 +142,7 @@ def _weakest(net: Network, space: int, state: Any, radius: float | None) -> tupl
     # The computed values are off by at most the backward error of the factorisation.
     error = max(matrix.shape) * 2.0**-53 * float(np.linalg.norm(matrix))
     norms = padded + error if padded.any() else padded
-    return rotation(net, space, u.T), np.where(norms == 0, 0.0, norms * reach if reach else 0.0)
+    return rotation(net, space, u.T), np.array([times(norm, reach) for norm in norms])
 
 
 def _principal(net: Network, space: int, state: Any) -> tuple[Rotate, NDArray, NDArray]:
@@ -166,40 +175,17 @@ def _reach(net: Network, space: int, state: Any, radius: float | None) -> float:
     return state_radius(net, space - 1, inf if radius is None else radius)
 
 
-def _rounding(
-    net: Network, pruned: Network, steps: tuple[Rotate, Drop], x: Array | None, radius: float | None
-) -> tuple[float, float | None]:
-    """Return the largest rounding bound and the largest measured ‖Δy‖ over the inputs.
-
-    Without inputs, over random inputs at the radius: statistical, as the bound itself is.
-    """
-    given = x is not None
-    if x is None:
-        draw = np.random.default_rng(0).standard_normal((PROBES, net.widths[0]))
-        length = radius if radius is not None and isfinite(radius) else sqrt(net.widths[0])
-        draw *= length / np.linalg.norm(draw, axis=1, keepdims=True)
-        x = arrays.like(draw, net.reference)
-    limit = bounds(net, x).y + bounds(pruned, x, deviation=deviations(net, steps)).y
-    rounding = float(np.linalg.norm(limit, axis=1).max())
-    if not given:
-        return rounding, None
-    change = arrays.to_numpy(forward(pruned, x)).astype(np.float64) - arrays.to_numpy(
-        forward(net, x)
-    )
-    return rounding, float(np.linalg.norm(change, axis=1).max())
-
-
-def _candidates(coefficient: float, discards: NDArray, tolerance: float | None) -> list[int]:
-    """Return the counts whose bound in exact arithmetic meets the tolerance, largest first."""
-    width = len(discards)
-    with np.errstate(invalid="ignore"):
-        bound = np.where(discards == 0, 0.0, coefficient * discards)
-    return [k for k in range(width - 1, 0, -1) if bound[width - k] <= float(tolerance or 0)]
+def _probes(net: Network, radius: float | None) -> Array:
+    """Return random inputs at the radius, or of length √n_0 where none is known."""
+    draw = np.random.default_rng(0).standard_normal((PROBES, net.widths[0]))
+    length = radius if radius is not None and isfinite(radius) else sqrt(net.widths[0])
+    return arrays.like(length * draw / np.linalg.norm(draw, axis=1, keepdims=True), net.reference)
 
 
 def _assumption(x: Array | None, radius: float | None) -> str:
     if x is not None:
-        return f"the {x.shape[0]} inputs given"
+        content = np.ascontiguousarray(arrays.to_numpy(x)).tobytes()
+        return f"the {x.shape[0]} inputs given (CRC-32 {crc32(content):08x})"
     return "every input" if radius is None else f"every input with ‖x‖ ≤ {radius:g}"
 
 

@@ -163,7 +163,7 @@ def compress(net: Network) -> tuple[Network, Report]:
     unit = UNIT[arrays.precision(net.reference)]
     for space in range(1, net.depth + 1):
         matrix = incoming(net, space)
-        u, s = factor.left_factors(matrix)
+        u, s = factor.left_factors(matrix, unit)
         kept = max(1, factor.rank(s, matrix.shape, unit))
         if kept == net.widths[space]:
             continue
