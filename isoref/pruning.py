@@ -13,7 +13,7 @@ import numpy as np
 
 from isoref import arrays, factor
 from isoref.arrays import Array
-from isoref.certificate import Certificate, downstream, state_radius, times
+from isoref.certificate import Certificate, downstream, operator_norm, state_radius, times
 from isoref.diagonal import rotation
 from isoref.edits import Drop, Rotate, replay
 from isoref.gauge import check_hidden
@@ -89,7 +89,7 @@ def prune(
     if center == "mean":
         turn, discards, means = _principal(net, space, state)
     else:
-        turn, discards = _weakest(net, space, state, radius)
+        turn, discards = _weakest(net, space, state, radius, count)
     reach = _reach(net, space, state, radius)
     assumption = _assumption(x, radius)
     probes = _probes(net, radius) if x is None else x
@@ -129,9 +129,19 @@ def prune(
     )
 
 
-def _weakest(net: Network, space: int, state: Any, radius: float | None) -> tuple[Rotate, NDArray]:
+def _weakest(
+    net: Network, space: int, state: Any, radius: float | None, count: int | None
+) -> tuple[Rotate, NDArray]:
     """Turn by the left singular vectors; discards[j] bounds what dropping j … n − 1 discards."""
     matrix = incoming(net, space)
+    if count is not None and arrays.precision(net.reference) == "float32":
+        turn = factor.weakest(matrix, count)
+        dropped = turn[-count:] @ matrix
+        if state is not None:
+            size = float(np.linalg.norm(_state(state) @ dropped.T, axis=1).max())
+        else:
+            size = times(operator_norm(dropped), _reach(net, space, state, radius))
+        return rotation(net, space, turn), np.full(len(matrix), size)
     u, s = factor.left_factors(matrix)
     if state is not None:
         # a − b in the turned basis is U'M(h, g), for every input.

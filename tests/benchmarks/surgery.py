@@ -46,19 +46,15 @@ def original(rows: int, columns: int, count: int, growing: bool) -> Callable[[],
 
 def isoref(rows: int, columns: int, count: int, growing: bool) -> Callable[[], object]:
     """Return the action of isoref."""
-    from isoref.diagonal import diagonalise
     from isoref.network import Network
-    from isoref.topology import drop, grow
+    from isoref.pruning import prune
+    from isoref.topology import grow
 
     net = Network.random((columns, rows, 10), init="he_normal", dtype="float32", seed=0)
     if growing:
         return lambda: grow(net, 1, count, seed=0)
 
-    def run() -> None:
-        turned, _ = diagonalise(net, 0, "left", augmented=True)
-        drop(turned, 1, range(rows - count, rows))
-
-    return run
+    return lambda: prune(net, 1, count=count, radius=1.0)
 
 
 def certified(rows: int, columns: int, count: int, growing: bool) -> Callable[[], object]:
@@ -70,7 +66,7 @@ def certified(rows: int, columns: int, count: int, growing: bool) -> Callable[[]
         return isoref(rows, columns, count, growing)
     net = Network.random((columns, rows, 10), init="he_normal", dtype="float32", seed=0)
     x = np.random.default_rng(0).standard_normal((64, columns), dtype="float32")
-    return lambda: prune(net, 1, count=count, inputs=x)
+    return lambda: prune(net, 1, count=count, inputs=x)[1].bound
 
 
 PROGRAMS = {"original": original, "isoref": isoref, "certified": certified}
