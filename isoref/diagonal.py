@@ -44,7 +44,7 @@ def diagonalise(
     left turns space i + 1 by the full Uᵀ: rows become orthogonal, their lengths σ descending, and
     rows beyond the rank vanish. right turns space i by Vᵀ. full does both, and W becomes a
     `Diagonal`. Σ is unique, the rotations up to signs iff all n_s values are distinct (C26); the
-    signs follow the rule of `isoref.factor`.
+    signs follow the rule of `isoref.factor`, for "right" of the right singular vectors.
 
     Parameters
     ----------

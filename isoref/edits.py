@@ -39,9 +39,10 @@ class Edit(ABC):
         return self.pad(velocity)
 
     def spread(self, net: Network, deviation: Tangent) -> Tangent:
-        """Return the standard deviations of the edited parameters, rounding of the edit included.
+        """Return the standard deviations of the edited parameters.
 
-        `deviation` holds those of `net`, float64 on the host (specification, section 10).
+        `deviation` holds those of `net`, float64 on the host (specification, section 10). Rotations
+        and drops add their own rounding; the single roundings of other edits are left out.
         """
         return self.pad(deviation)
 
@@ -147,9 +148,15 @@ class Drop(Edit):
         c, columns = self._constants(net), self._columns(net)
         xp = arrays.namespace(c)
         below, above = net.layers[self.space - 1 : self.space + 1]
-        return _absorbed(
-            self._kept(net), self.space, below.q + xp.sum(c * c), above.psi + columns @ c
-        )
+        with arrays.quiet():
+            q = below.q + xp.sum(c * c)
+        if arrays.precision(net.reference) != "exact" and not np.isfinite(arrays.to_numpy(q)):
+            largest = np.max(np.abs(arrays.to_numpy(c)))
+            raise ValueError(
+                f"the constants c must have squares in {c.dtype}, because q absorbs c·c, got "
+                f"|c| up to {largest:.3g}; scale the layer down first"
+            )
+        return _absorbed(self._kept(net), self.space, q, above.psi + columns @ c)
 
     def pad(self, moment: Tangent) -> Tangent:
         """Return the moment without the entries of the neurons."""
@@ -173,11 +180,16 @@ class Drop(Edit):
         dc = self._constants(deviation) if self.values is None else 0 * c
         below, above = deviation.layers[self.space - 1 : self.space + 1]
         unit = UNIT[arrays.precision(net.reference)] * (0.5 * sqrt(len(c) + 1) + 1)
-        old_q, old_psi = (float(net.layers[self.space - 1].q), net.layers[self.space].psi)
+        old_q, old_psi = (
+            float(arrays.to_numpy(net.layers[self.space - 1].q)),
+            net.layers[self.space].psi,
+        )
         own_q = unit * (old_q + c @ c)
         own_psi = unit * (np.abs(arrays.to_numpy(old_psi)) + np.abs(w) @ np.abs(c))
-        q = np.sqrt(below.q**2 + 4 * (c**2 @ dc**2) + own_q**2)
-        psi = np.sqrt(above.psi**2 + w**2 @ dc**2 + dw**2 @ c**2 + own_psi**2)
+        # Lengths by hypot: no square over- or underflows.
+        q = np.hypot.reduce([below.q, own_q, *(2 * c * dc)])
+        parts = np.concatenate([above.psi[:, None], own_psi[:, None], w * dc, dw * c], axis=1)
+        psi = np.hypot.reduce(parts, axis=1)
         return _absorbed(self._kept(deviation), self.space, q, psi)
 
     def _constants(self, tree: Network | Tangent) -> Array:

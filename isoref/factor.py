@@ -214,6 +214,9 @@ def staircase(matrix: NDArray) -> tuple[NDArray, list[int]]:
     a = np.array(matrix, np.float64)
     rows, columns = a.shape
     q = np.eye(rows)
+    a = np.ldexp(
+        a, -int(np.frexp(np.max(np.abs(a), initial=0.0))[1])
+    )  # no square over- or underflows
     limit = max(rows, columns) * UNIT * np.linalg.norm(a)
     leading: list[int] = []
     for j in range(columns):

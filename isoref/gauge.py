@@ -10,6 +10,7 @@ The laws:
 from __future__ import annotations
 
 from math import sqrt
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,9 @@ def moment(net: Network, gradient: Tangent, space: int) -> Array:
 
 def check_hidden(tree: Tree, space: int) -> None:
     """Raise unless `space` is one of the hidden spaces 1 … L of `tree`."""
-    if space not in range(1, tree.depth + 1):
+    if tree.depth == 0:
+        raise ValueError(f"a network with a hidden space is expected, got widths {tree.widths}")
+    if index(space) not in range(1, tree.depth + 1):
         raise ValueError(
             f"space must be a hidden space, 1 … {tree.depth} for widths {tree.widths}, got {space}"
         )
@@ -138,9 +141,9 @@ def rotation_deviation(
             turned = np.tensordot(wide, w, axes=1)
             own = (0.5 * sqrt(n) + 1) * unit * turned
             lost = np.tensordot(defect, turned, axes=1)
-            result = np.moveaxis(
-                np.sqrt(np.tensordot(wide**2, d**2, axes=1) + own**2 + lost**2), 0, axis
-            )
+            scale = float(np.max(d, initial=0.0)) or 1.0  # no square over- or underflows
+            old = scale * np.sqrt(np.tensordot(wide**2, (d / scale) ** 2, axes=1))
+            result = np.moveaxis(np.hypot(np.hypot(old, own), lost), 0, axis)
         return result
 
     def host(tree: Network | Tangent) -> Tangent:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from isoref import arrays, factor
-from isoref.certificate import UP, downstream, state_radius
 from isoref.gauge import UNIT, check_hidden
 from isoref.network import Network
+from isoref.norms import UP, downstream, length, state_radius, times
 from isoref.sparsity import sparsify
 from isoref.topology import compress, incoming
 
@@ -43,12 +43,14 @@ def connections(net: Network, space: int, radius: float) -> list[Connection]:
     columns = np.linalg.norm(arrays.to_numpy(net.layers[space].weight).astype(float) @ u, axis=0)
     coefficient = downstream(net, space)
     reach = state_radius(net, space - 1, radius)
+    error = max(matrix.shape) * 2.0**-53 * length(matrix)
     return [
         Connection(
             number=k,
             sigma=float(sigma[k]),
             impact=float(sigma[k] * columns[k]),
-            bound=0.0 if sigma[k] == 0 else float(coefficient * sigma[k] * reach * UP),
+            # Beyond min(m, n) nothing is there; elsewhere σ is known to its backward error alone.
+            bound=times(coefficient, times(s[k] + error, reach)) * UP if k < len(s) else 0.0,
         )
         for k in range(len(u))
     ]

@@ -5,7 +5,7 @@ prune = drop ∘ diagonalise        ‖forward(pruned, x) − forward(net, x)‖
 
 from __future__ import annotations
 
-from math import inf, isfinite, sqrt
+from math import inf, isfinite
 from typing import Any
 from zlib import crc32
 
@@ -13,18 +13,16 @@ import numpy as np
 
 from isoref import arrays, factor
 from isoref.arrays import Array
-from isoref.certificate import Certificate, downstream, operator_norm, state_radius, times
+from isoref.certificate import Certificate
 from isoref.diagonal import rotation
 from isoref.edits import Drop, Rotate, replay
 from isoref.gauge import check_hidden
 from isoref.network import Network
-from isoref.propagation import trace
+from isoref.norms import downstream, length, operator_norm, state_radius, times
+from isoref.propagation import check_batch, trace
 from isoref.topology import incoming
 
 NDArray = np.ndarray[Any, Any]
-
-PROBES = 64
-"""Random inputs at the radius, on which the rounding bound is taken where no inputs are given."""
 
 
 def prune(
@@ -58,8 +56,9 @@ def prune(
     inputs : array of shape (B, n_0), optional
         The certificate then holds for these inputs, and measures the error on them.
     radius : float, optional
-        Without inputs: the certificate holds for every input of ‖x‖ ≤ radius. Without both, for
-        every input at all where the profile is bounded and s ≥ 2; else the bound is infinite.
+        Without inputs: the certificate holds for every input of ‖x‖ ≤ radius. Without both, its
+        `exact_bound` holds for every input at all where the profile is bounded and s ≥ 2; the
+        bound with rounding is infinite, because W x + b can cancel to any degree.
     center : {"bias", "mean"}
         The constants; "mean" needs inputs.
 
@@ -92,7 +91,6 @@ def prune(
         turn, discards = _weakest(net, space, state, radius, count)
     reach = _reach(net, space, state, radius)
     assumption = _assumption(x, radius)
-    probes = _probes(net, radius) if x is None else x
 
     def certified(k: int) -> tuple[Network, Certificate]:
         dropped = tuple(range(width - k, width))
@@ -109,8 +107,8 @@ def prune(
             after=pruned,
             discarded=float(discards[width - k]),
             radius=reach,
-            inputs=probes,
-            given=x is not None,
+            inputs=x,
+            reach=inf if radius is None else radius,
             assumption=assumption,
         )
 
@@ -125,7 +123,8 @@ def prune(
     _, best = certified(1)
     raise ValueError(
         f"tolerance must be at least {best.bound:.6g}, the bound for one neuron, to remove any "
-        f"from space {space}, got {tolerance}; raise it, or give inputs, which sharpen the bound"
+        f"from space {space}, got {tolerance}; raise it"
+        + ("" if x is not None else ", or give inputs, which sharpen the bound")
     )
 
 
@@ -138,7 +137,7 @@ def _weakest(
         turn = factor.weakest(matrix, count)
         dropped = turn[-count:] @ matrix
         if state is not None:
-            size = float(np.linalg.norm(_state(state) @ dropped.T, axis=1).max())
+            size = float(_tails(_state(state) @ dropped.T)[0])
         else:
             size = times(operator_norm(dropped), _reach(net, space, state, radius))
         return rotation(net, space, turn), np.full(len(matrix), size)
@@ -150,7 +149,7 @@ def _weakest(
     reach = _reach(net, space, state, radius)
     padded = np.concatenate([s, np.zeros(len(u) - len(s))])
     # The computed values are off by at most the backward error of the factorisation.
-    error = max(matrix.shape) * 2.0**-53 * float(np.linalg.norm(matrix))
+    error = max(matrix.shape) * 2.0**-53 * length(matrix)
     norms = padded + error if padded.any() else padded
     return rotation(net, space, u.T), np.array([times(norm, reach) for norm in norms])
 
@@ -168,8 +167,9 @@ def _principal(net: Network, space: int, state: Any) -> tuple[Rotate, NDArray, N
 
 def _tails(rows: NDArray) -> NDArray:
     """Return, for each j, the largest length over the rows of their entries from j on."""
-    squares = np.cumsum((rows**2)[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(np.sqrt(squares.max(axis=0)))
+    largest = float(np.max(np.abs(rows), initial=0.0)) or 1.0
+    squares = np.cumsum(((rows / largest) ** 2)[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(largest * np.sqrt(squares.max(axis=0)))
 
 
 def _state(state: Any) -> NDArray:
@@ -181,22 +181,15 @@ def _state(state: Any) -> NDArray:
 
 def _reach(net: Network, space: int, state: Any, radius: float | None) -> float:
     if state is not None:
-        return float(np.linalg.norm(_state(state), axis=1).max())
+        return float(_tails(_state(state))[0])
     return state_radius(net, space - 1, inf if radius is None else radius)
-
-
-def _probes(net: Network, radius: float | None) -> Array:
-    """Return random inputs at the radius, or of length √n_0 where none is known."""
-    draw = np.random.default_rng(0).standard_normal((PROBES, net.widths[0]))
-    length = radius if radius is not None and isfinite(radius) else sqrt(net.widths[0])
-    return arrays.like(length * draw / np.linalg.norm(draw, axis=1, keepdims=True), net.reference)
 
 
 def _assumption(x: Array | None, radius: float | None) -> str:
     if x is not None:
         content = np.ascontiguousarray(arrays.to_numpy(x)).tobytes()
         return f"the {x.shape[0]} inputs given (CRC-32 {crc32(content):08x})"
-    return "every input" if radius is None else f"every input with ‖x‖ ≤ {radius:g}"
+    return "every input" if radius is None else f"every input with ‖x‖ ≤ {radius!r}"
 
 
 def _checked(
@@ -209,6 +202,8 @@ def _checked(
     center: str,
 ) -> Array | None:
     width = net.widths[space]
+    if width == 1:
+        raise ValueError(f"space {space} must have two neurons or more to lose one, got 1")
     if (count is None) == (tolerance is None):
         raise ValueError("give either count or tolerance, got both or neither")
     if count is not None and count not in range(1, width):
@@ -225,12 +220,15 @@ def _checked(
         raise ValueError("give inputs or radius, not both: the radius of inputs is measured")
     if radius is not None and not radius >= 0:
         raise ValueError(f"radius must not be negative, got {radius}")
-    if inputs is not None and inputs.shape[0] == 0:
-        raise ValueError("inputs must have at least one row, got none")
-    unbounded = inputs is None and not isfinite(_reach(net, space, None, radius))
-    if tolerance is not None and unbounded:
+    if inputs is not None:
+        check_batch("inputs", inputs, net, net.widths[0])
+        if inputs.shape[0] == 0:
+            raise ValueError("inputs must have at least one row, got none")
+        if not np.isfinite(arrays.to_numpy(inputs)).all():
+            raise ValueError("inputs must be finite, got NaN or infinity")
+    if tolerance is not None and inputs is None and (radius is None or not isfinite(radius)):
         raise ValueError(
-            "tolerance needs inputs or a radius here, where no a-priori bound is known; "
+            "tolerance needs inputs or a radius: for unbounded inputs the rounding has no bound; "
             "pass inputs=x or radius=max‖x‖"
         )
     return inputs

@@ -206,6 +206,10 @@ def compare(got: Array, want: Array, bound: Array) -> Worst:
         raise ValueError(
             f"got must have the shape of want, {values[1].shape}, got {values[0].shape}"
         )
+    if np.broadcast_shapes(values[2].shape, values[0].shape) != values[0].shape:
+        raise ValueError(f"bound must fit want, {values[1].shape}, got shape {values[2].shape}")
+    if (values[2] < 0).any():
+        raise ValueError(f"bound must not be negative, got {values[2].min()}")
     if values[0].size == 0:
         return Worst(0.0, 0.0, 0.0, "[]")
     with arrays.quiet():

@@ -1,6 +1,6 @@
 """Changing widths: grow, drop, materialise, compress, inputs and outputs.
 
-The laws, exact for every input and profile (specification, section 5; C09, C11, C14, C15):
+The laws, exact for every input and profile but for rounding (section 5; C09, C11, C14, C15):
 
     forward(grow(net, s, k), x) == forward(net, x)             any outgoing columns
     forward(drop(net, s, D), x) == forward(net, x)             if the rows D of M_{s−1} vanish
@@ -135,7 +135,7 @@ def materialise(net: Network, space: int) -> tuple[Network, Report]:
     array([0. , 0. , 0. , 0.5])
     """
     check_hidden(net, space)
-    if float(net.layers[space - 1].q) == 0:
+    if float(arrays.to_numpy(net.layers[space - 1].q)) == 0:
         if np.any(arrays.to_numpy(net.layers[space].psi)):
             raise ValueError(
                 f"layers[{space - 1}].q must be positive where layers[{space}].psi is not zero, "
@@ -149,8 +149,9 @@ def compress(net: Network) -> tuple[Network, Report]:
     """Remove every neuron beyond the rank of M = [W | ψ], front to back; exact (C15).
 
     After left diagonalisation the rows beyond the rank vanish, and (q, ψ) absorbs their neurons. A
-    singular value counts as zero if it is beyond the fan-in, or at most max(m, n) u σ_max. At least
-    one neuron stays in each space.
+    singular value counts as zero if it is beyond the fan-in, or at most max(m, n) u σ_max: what is
+    dropped is then below rounding, unless outgoing weights exceed 1/u. At least one neuron stays in
+    each space. Structure is lost where a space is turned; sparsify afterwards.
 
     Examples
     --------

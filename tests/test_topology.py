@@ -270,6 +270,24 @@ def test_canonical_form_is_one_for_all_rotated_copies() -> None:
         assert gap <= 256 * 2.0**-53 * np.abs(np.asarray(a)).max(initial=1), (i, name)
 
 
+@pytest.mark.parametrize("scale", [1e160, 1e-170])
+def test_the_canonical_form_of_huge_and_tiny_weights(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    net, x = network((3, 3, 2), "softsign", 0.0, "float64", rng), rng.standard_normal((4, 3))
+    layer = net.layers[0]
+    first = Layer(layer.weight * scale, layer.bias * scale, q=0.0)
+    net = Network([first, net.layers[1]], "softsign")
+    other, report = canonical(net)
+    same_function(net, other, x, deviations(net, report.edits))
+    assert np.asarray(other.layers[0].weight).any()
+
+
+def test_constants_that_cannot_be_squared_are_refused() -> None:
+    net = network((3, 4, 2), "tanh", 0.5, "float64", np.random.default_rng(0))
+    with pytest.raises(ValueError, match="the constants c must have squares in float64"):
+        drop(net, 1, [1], values=np.array([1e160]))
+
+
 BAD: dict[str, tuple[Any, str]] = {
     "space": (lambda n: grow(n, 0, 1, seed=0), r"space must be a hidden space, 1 … 1"),
     "count": (lambda n: grow(n, 1, 0, seed=0), "count must be at least 1, got 0"),

@@ -46,7 +46,11 @@ def read_inputs(path: str | None, net: Network) -> Any:
         raise ValueError(f"{path} must be a readable .npy file of numbers: {error}") from error
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu":
         raise ValueError(f"{path} must hold one array of numbers, as numpy.save writes it")
-    return like(x.astype(np.float64), net.reference)
+    with np.errstate(over="ignore"):
+        inputs = like(x.astype(np.float64), net.reference)
+    if not np.isfinite(inputs).all():
+        raise ValueError(f"{path} must hold finite numbers in {net.reference.dtype}")
+    return inputs
 
 
 def finish(
