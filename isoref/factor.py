@@ -111,32 +111,6 @@ def _by_gram(matrix: NDArray) -> tuple[NDArray, NDArray]:
     return u * _signs(u), scale * np.sqrt(np.maximum(squares[::-1][:count], 0.0))
 
 
-def weakest(matrix: NDArray, count: int) -> NDArray:
-    """Return an orthogonal Uᵀ (m, m) whose last rows span the `count` weakest left directions.
-
-    For a matrix that was rounded to float32, as `left_factors` with its unit: only these
-    eigenvectors of A Aᵀ are computed, and reflections complete them, which is all that removing
-    them needs, because a drop depends only on its subspace (C33).
-
-    Examples
-    --------
-    >>> abs(weakest(np.diag([1.0, 3.0, 2.0]), 1)[-1]).round(12)
-    array([1., 0., 0.])
-    """
-    from scipy import linalg  # slow to import, and not needed by most
-
-    scale = float(np.max(np.abs(matrix), initial=0.0)) or 1.0
-    scaled = np.asarray(matrix, np.float64) / scale
-    gram = scaled @ scaled.T
-    try:
-        _, v = linalg.eigh(gram, subset_by_index=[0, count - 1], check_finite=False)
-    except np.linalg.LinAlgError:
-        return np.asarray(left_factors(matrix)[0].T)
-    q, _ = np.linalg.qr(v[:, ::-1], mode="complete")
-    signs = _signs(q)
-    return np.asarray(np.concatenate([(q * signs)[:, count:], (q * signs)[:, :count]], axis=1).T)
-
-
 def _converged(matrix: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     for decompose in (np.linalg.svd, _by_qr_iteration):
         try:

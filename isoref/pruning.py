@@ -16,7 +16,7 @@ from isoref.arrays import Array
 from isoref.certificate import Certificate
 from isoref.diagonal import rotation
 from isoref.edits import Drop, Rotate, replay
-from isoref.gauge import check_hidden
+from isoref.gauge import UNIT, check_hidden
 from isoref.network import Network
 from isoref.norms import downstream, length, operator_norm, state_radius, times
 from isoref.propagation import check_batch, trace
@@ -134,7 +134,8 @@ def _weakest(
     """Turn by the left singular vectors; discards[j] bounds what dropping j … n − 1 discards."""
     matrix = incoming(net, space)
     if count is not None and arrays.precision(net.reference) == "float32":
-        turn = factor.weakest(matrix, count)
+        # Below float32's rounding the Gram eigenproblem resolves nothing, and nothing is needed.
+        turn = factor.left_factors(matrix, UNIT["float32"])[0].T
         dropped = turn[-count:] @ matrix
         if state is not None:
             size = float(_tails(_state(state) @ dropped.T)[0])
