@@ -134,7 +134,8 @@ def canonical(net: Network) -> tuple[Network, Report]:
 def rotation(net: Network, space: int, R: NDArray) -> Rotate:
     """Return the edit that turns a space by a float64 host matrix, in the network's own arrays."""
     dtype = arrays.precision(net.reference)
-    R = factor.orthonormal(R)
+    if dtype == "float64":
+        R = factor.orthonormal(R)
     return Rotate(space, arrays.from_numpy(np.ascontiguousarray(R, dtype), net.reference))
 
 

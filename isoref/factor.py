@@ -106,7 +106,7 @@ def _by_gram(matrix: NDArray) -> tuple[NDArray, NDArray]:
         squares, u = np.linalg.eigh(scaled @ scaled.T)
     except np.linalg.LinAlgError:
         return left_factors(matrix)
-    u = np.ascontiguousarray(u[:, ::-1])
+    u = np.ascontiguousarray(u.T[::-1]).T
     count = min(matrix.shape)
     return u * _signs(u), scale * np.sqrt(np.maximum(squares[::-1][:count], 0.0))
 
@@ -268,5 +268,5 @@ def _signs(vectors: NDArray) -> NDArray:
     """Return ±1 for each column: the sign of its first entry of largest modulus."""
     if vectors.shape[1] == 0:
         return np.ones(0)
-    largest = np.abs(vectors).argmax(axis=0)
+    largest = np.abs(vectors.T).argmax(axis=1)
     return np.where(vectors[largest, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)

@@ -42,7 +42,8 @@ def rotate(tree: Tree, space: int, R: Array) -> Tree:
     ------
     TypeError, ValueError
         When the space is not hidden, or R does not fit or is not orthogonal to rounding:
-        max|RRᵀ − I| ≤ (3√n + 12) u, six deviations of an orthogonal matrix that was rounded once.
+        max|RRᵀ − I| ≤ (3√n + 12) u, six deviations of an orthogonal matrix that was rounded once
+        and of the product.
 
     Examples
     --------
@@ -111,8 +112,10 @@ def check_orthogonal(tree: Tree, space: int, R: Array) -> None:
     kind = arrays.precision(R)
     if kind == "exact":
         return
-    host = arrays.to_numpy(R).astype(np.float64)
-    defect = float(np.max(np.abs(host @ host.T - np.eye(width)))) / UNIT[kind]
+    host = arrays.to_numpy(R)
+    defects = host @ host.T
+    defects[np.diag_indices(width)] -= 1
+    defect = float(np.max(np.abs(defects))) / UNIT[kind]
     limit = 3 * sqrt(width) + 12
     if not defect <= limit:
         raise ValueError(
