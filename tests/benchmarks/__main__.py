@@ -10,14 +10,24 @@ from statistics import median
 
 from tests.benchmarks.alternate import alternate, ratios
 
+SHAPES, COUNTS = ("100x3072", "100x100", "500x500", "500x3072"), (1, 10, 75)
 SIZES = (("3072,500,500,10", 256), ("3072,100,100,10", 48), ("64,32,32,10", 48))
 
 
 def main() -> None:
-    """Run everything and print one table."""
+    """Run everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", choices=("propagation", "surgery"))
+    options = parser.parse_args()
+    if options.only != "surgery":
+        propagation(options.rounds)
+    if options.only != "propagation":
+        surgery(options.rounds)
+
+
+def propagation(rounds: int) -> None:
+    """Print forward and backward against the matrix products and PyTorch, and the import."""
     programs = ["matmul", "isoref"] + (["torch"] if find_spec("torch") else [])
     print("| float32 | matrix products, ms | isoref, ms | ratio | PyTorch, ms | isoref/PyTorch |")
     print("|---|---|---|---|---|---|")
@@ -37,7 +47,27 @@ def main() -> None:
             else:
                 cells += ["not installed", ""]
             print(f"| {' | '.join(cells)} |", flush=True)
-    print(f"\nImport of isoref beyond NumPy's: {import_time(rounds):.0f} ms")
+    print(f"\nImport of isoref beyond NumPy's: {import_time(rounds):.0f} ms\n")
+
+
+def surgery(rounds: int) -> None:
+    """Print growing and removing against the public procedure; it takes minutes a round."""
+    if not find_spec("torch"):
+        print("Surgery is compared with a procedure in PyTorch, which is not installed.")
+        return
+    print("| float32, ms | original | one SVD a neuron | isoref | original/isoref | one/isoref |")
+    print("|---|---|---|---|---|---|")
+    for shape in SHAPES:
+        for count in COUNTS:
+            for extra in ([], ["--grow"]):
+                arguments = ["--shape", shape, "--count", str(count), *extra]
+                programs = ["original", "isoref"] + ([] if extra else ["single"])
+                found = alternate("tests.benchmarks.surgery", programs, arguments, rounds)
+                one = "single" if "single" in found else "original"
+                cells = [f"{'grow' if extra else 'remove'} {count} at {shape.replace('x', '×')}"]
+                cells += [f"{median(found[name]):.3g}" for name in ("original", one, "isoref")]
+                cells += [f"{1 / ratios(found, 'isoref', name):.3g}" for name in ("original", one)]
+                print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def import_time(rounds: int) -> float:
