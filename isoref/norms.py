@@ -144,7 +144,8 @@ def rounding(net: Network, radius: float, deviation: Tangent) -> float:
             after = state_radius(net, s, radius)
             # r is off by its own rounding, and by that of q: δr/r = δq/(2 r²) ≤ δq/(2 q).
             off = (0.25 * sqrt(len(matrix)) + 2.5) * unit
-            off += float(own.q) / (2 * number(layer.q)) if float(own.q) > 0 else 0.0
+            q, off_q = number(layer.q), float(own.q)
+            off += 0.0 if off_q == 0 else off_q / (2 * q) if q > 0 else inf
             error = 5 * unit * after + times(off, max(slope, after))
             norm = operator_norm(incoming(net, s + 1))
             total += times(error, times(norm, downstream(net, s + 1))) * UP
