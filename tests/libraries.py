@@ -32,6 +32,12 @@ def torch_array(value: Any) -> Any:
     return pytest.importorskip("torch").asarray(np.array(value))
 
 
+def jax_array(value: Any) -> Any:
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    return jax.numpy.asarray(np.array(value))
+
+
 def cupy_array(value: Any) -> Any:
     cupy = pytest.importorskip("cupy")
     try:
@@ -45,6 +51,7 @@ MAKERS: dict[str, Make] = {
     "numpy": numpy_array,
     "strict": strict_array,
     "torch": torch_array,
+    "jax": jax_array,
     "cupy": cupy_array,
 }
 

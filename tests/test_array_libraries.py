@@ -48,7 +48,10 @@ SYNCHRONISING = (
 )
 
 
-@pytest.fixture(params=["numpy", "strict", "torch", pytest.param("cupy", marks=pytest.mark.gpu)])
+LIBRARIES = ["numpy", "strict", "torch", "jax", pytest.param("cupy", marks=pytest.mark.gpu)]
+
+
+@pytest.fixture(params=LIBRARIES)
 def make(request: pytest.FixtureRequest) -> Iterator[Make]:
     if request.param != "strict":
         yield MAKERS[request.param]
