@@ -100,7 +100,7 @@ class Impose(Edit):
                 changes[name] = arrays.owned(array * arrays.like(keep, array))
         layers = list(tree.layers)
         layers[self.layer] = replace(layer, **changes)
-        return _with_layers(tree, layers)
+        return tree.rebuilt(layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +112,9 @@ class Grow(Edit):
 
     def apply(self, net: Network) -> Network:
         """Return the grown network."""
+        exact = arrays.precision(self.columns) == "exact"
+        if not exact and not np.isfinite(arrays.to_numpy(self.columns)).all():
+            raise ValueError("columns must be finite, got NaN or infinity")
         return self._grown(net, self.columns)
 
     def pad(self, moment: Tangent) -> Tangent:
@@ -120,16 +123,18 @@ class Grow(Edit):
 
     def _grown(self, tree: Tree, columns: Array) -> Tree:
         xp, count = arrays.namespace(columns), int(columns.shape[1])
+        below, above = tree.layers[self.space - 1 : self.space + 1]
 
-        def act(array: Array, spaces: tuple[int, ...]) -> Array:
-            if spaces[:1] == (self.space,):
-                rows = arrays.like(np.zeros((count, *array.shape[1:])), array)
-                array = xp.concat([array, rows], axis=0)
-            if spaces[1:] == (self.space,):
-                array = xp.concat([array, columns], axis=1)
-            return array
+        def longer(array: Array) -> Array:
+            rows = _zeros((count, *array.shape[1:]), tree)
+            return arrays.owned(xp.concat([structure.dense(array), rows], axis=0))
 
-        return tree_map(act, tree)
+        wider = arrays.owned(xp.concat([structure.dense(above.weight), columns], axis=1))
+        psi = None if below.psi is None else longer(below.psi)
+        layers = list(tree.layers)
+        layers[self.space - 1] = Layer(longer(below.weight), longer(below.bias), psi, below.q)
+        layers[self.space] = replace(above, weight=wider)
+        return tree.trusted(layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +245,7 @@ class Materialise(Edit):
         layers = list(tree.layers)
         layers[self.space - 1] = replace(layer, bias=arrays.owned(biases))
         psi = layers[self.space].psi
-        return _absorbed(_with_layers(tree, layers), self.space, layer.q * 0, psi * 0)
+        return _absorbed(tree.rebuilt(layers), self.space, layer.q * 0, psi * 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +263,7 @@ class Inputs(Edit):
         )
         layers = list(net.layers)
         layers[0] = replace(layers[0], bias=arrays.owned(layers[0].bias + gone @ self.values))
-        return self._resized(_with_layers(net, layers), self.columns)
+        return self._resized(net.rebuilt(layers), self.columns)
 
     def pad(self, moment: Tangent) -> Tangent:
         """Return the moment without the removed columns and with zeros for the new ones."""
@@ -278,7 +283,7 @@ class Inputs(Edit):
         weight = structure.dense(kept.layers[0].weight)
         weight = arrays.namespace(weight).concat([weight, columns], axis=1)
         layers = [replace(kept.layers[0], weight=arrays.owned(weight)), *kept.layers[1:]]
-        return _with_layers(kept, layers)
+        return kept.rebuilt(layers)
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,7 +316,7 @@ class Outputs(Edit):
             for name, row in rows.items()
             if getattr(layer, name) is not None
         }
-        return _with_layers(kept, [*kept.layers[:-1], replace(layer, **entries)])
+        return kept.rebuilt([*kept.layers[:-1], replace(layer, **entries)])
 
 
 def replay(net: Network, edits: Iterable[Edit]) -> Network:
@@ -354,12 +359,8 @@ def _absorbed(tree: Tree, space: int, q: Array, psi: Array) -> Tree:
     layers = list(tree.layers)
     layers[space - 1] = replace(layers[space - 1], q=arrays.owned(q))
     layers[space] = replace(layers[space], psi=arrays.owned(psi))
-    return _with_layers(tree, layers)
+    return tree.rebuilt(layers)
 
 
 def _zeros(shape: tuple[int, ...], tree: Network | Tangent) -> Array:
     return arrays.like(np.zeros(tuple(shape)), tree.reference)
-
-
-def _with_layers(tree: Tree, layers: list[Layer]) -> Tree:
-    return Tangent(layers) if isinstance(tree, Tangent) else Network(layers, tree.profile)

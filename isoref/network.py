@@ -10,12 +10,13 @@ Everything that rotates or resizes a space is one `tree_map` over arrays and the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import pairwise
 from math import prod
 from operator import add
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -51,6 +52,19 @@ class _Layered:
     def reference(self) -> Array:
         """An array that tells the library, dtype and device of the tree."""
         return self.layers[0].reference
+
+    def rebuilt(self, layers: Iterable[Layer]) -> Self:
+        """Return the same kind of tree, with its profile if it has one, around other layers."""
+        return replace(self, layers=tuple(layers))  # type: ignore[type-var]
+
+    def trusted(self, layers: Iterable[Layer]) -> Self:
+        """Return `rebuilt(layers)` without its checks, for layers that pass them by construction.
+
+        Adding zeros to a network, or leaving entries out, needs no second look at every entry.
+        """
+        tree = copy(self)
+        object.__setattr__(tree, "layers", tuple(layers))
+        return tree
 
     def _set_layers(self, layers: Iterable[Layer]) -> None:
         object.__setattr__(self, "layers", tuple(layers))
@@ -225,7 +239,7 @@ def entry_map(function: Callable[..., Array], tree: Tree, *others: Network | Tan
         value = arrays.owned(function(*values, name))
         same = tuple(value.shape) == tuple(stored(first).shape)
         found[i][name] = refilled(first, value) if same else value
-    return _like(tree, found)
+    return tree.rebuilt(Layer(**entries) for entries in found)
 
 
 def tree_map(function: Callable[..., Array], tree: Tree, *others: Network | Tangent) -> Tree:
@@ -251,13 +265,12 @@ def tree_map(function: Callable[..., Array], tree: Tree, *others: Network | Tang
         plain = [dense(value) for value in values]
         result = function(*plain, axes)
         found[i][name] = values[0] if result is plain[0] else arrays.owned(result)
-    return _like(tree, found)
+    return tree.rebuilt(Layer(**entries) for entries in found)
 
 
 def plain(tree: Tree) -> Tree:
     """Return the same tree with every structured weight as a plain array."""
-    layers = [replace(layer, weight=dense(layer.weight)) for layer in tree.layers]
-    return Tangent(layers) if isinstance(tree, Tangent) else Network(layers, tree.profile)
+    return tree.rebuilt(replace(layer, weight=dense(layer.weight)) for layer in tree.layers)
 
 
 def _entries(*trees: Network | Tangent) -> Iterator[tuple[int, str, list[Array]]]:
@@ -267,8 +280,3 @@ def _entries(*trees: Network | Tangent) -> Iterator[tuple[int, str, list[Array]]
     for i, name, values in leaves(*trees):
         shared = all(same_structure(values[0], value) for value in values)
         yield i, name, [stored(value) if shared else dense(value) for value in values]
-
-
-def _like(tree: Tree, found: list[dict[str, Array]]) -> Tree:
-    layers = [Layer(**entries) for entries in found]
-    return Tangent(layers) if isinstance(tree, Tangent) else Network(layers, tree.profile)
