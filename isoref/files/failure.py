@@ -1,10 +1,10 @@
-"""The one error of a file that is no network file or is damaged, and how it shows what came."""
+"""The one error of a file that is damaged or of another kind, and how it shows what came."""
 
 from __future__ import annotations
 
 
 class FileError(ValueError):
-    """A file is damaged, is no network file, or is larger than allowed.
+    """A file is damaged, of another kind than expected, or larger than allowed.
 
     The message names the file, the entry, what was expected and what came. Whatever bytes a file
     has, reading it raises nothing else; a path that cannot be opened raises the OSError that the
