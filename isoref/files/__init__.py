@@ -13,6 +13,9 @@ tensors      network files in the safetensors format
 unpickle     the part of the pickle machine that builds a dict of tensors
 state_dict   PyTorch state dicts
 checkpoint   the keys of the original PyTorch implementation
+records      other content: JSON and arrays in one strict NumPy archive
+edits        edits as a file
+lock         one process per directory
 
 Only NumPy and the standard library are used, for all formats.
 """
@@ -20,9 +23,12 @@ Only NumPy and the standard library are used, for all formats.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from isoref import arrays
+from isoref.edits import Edit
 from isoref.files import checkpoint, disk, npz, state_dict, tensors
+from isoref.files import edits as edit_files
 from isoref.files.content import host_arrays, network
 from isoref.files.description import describe
 from isoref.files.failure import FileError
@@ -30,11 +36,20 @@ from isoref.layer import check_values
 from isoref.network import Network
 from isoref.profiles import Profile, named
 
-__all__ = ["save", "load", "load_checkpoint", "FileError", "LIMIT"]
+__all__ = [
+    "save",
+    "load",
+    "load_checkpoint",
+    "save_edits",
+    "load_edits",
+    "FileError",
+    "LIMIT",
+]
 
 LIMIT = 2**31
 """Most bytes of a file that is read unless a `limit` is given."""
 
+_EDITS = (".npz",)
 _FORMATS = {".npz": npz, ".safetensors": tensors}
 _CHECKPOINTS = (".pt", ".pth")
 
@@ -197,6 +212,74 @@ directory exists: 'no/such/file.pt'
     path = disk.spelled(path)
     found = state_dict.decoded(path, disk.read(path, _checked(limit)))
     return checkpoint.network(path, found, profile, logarithmic=positive_intrinsic_length)
+
+
+def save_edits(edits: Iterable[Edit], path: str | os.PathLike[str]) -> None:
+    """Write edits to a file, in one step as `save`; `load_edits` returns them for `replay`.
+
+    replay(net, load_edits(path)) is replay(net, edits) bit for bit. The same edits give the same
+    bytes.
+
+    Parameters
+    ----------
+    edits : iterable of Edit
+        Another library's arrays become NumPy's.
+    path : str or path-like
+        It ends in .npz.
+
+    Raises
+    ------
+    TypeError
+        When something is no edit, or a field has another type than the edit says.
+    ValueError
+        When the suffix is unknown, an integer is negative, or a value is not finite.
+    OSError
+        As `save`.
+
+    Notes
+    -----
+    An array keeps its order of memory if that is C or Fortran order; a view with other strides is
+    stored in C order, in which a product may differ in the last bit.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from isoref.edits import Drop, Grow
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = os.path.join(directory, "edits.npz")
+    ...     save_edits([Grow(1, np.ones((2, 1))), Drop(1, (3,))], path)
+    ...     [type(edit).__name__ for edit in load_edits(path)]
+    ['Grow', 'Drop']
+    """
+    path = disk.spelled(path)
+    _suffix(path, _EDITS)
+    disk.write(path, edit_files.encoded(edits))
+
+
+def load_edits(path: str | os.PathLike[str], *, limit: int = LIMIT) -> tuple[Edit, ...]:
+    """Return the edits in a file that `save_edits` wrote.
+
+    Nothing of the file is executed, and reading allocates no more than `load` does. Whether the
+    edits fit a network is seen when they are replayed.
+
+    Parameters
+    ----------
+    path : str or path-like
+        It ends in .npz.
+    limit : int
+        Most bytes of the file.
+
+    Raises
+    ------
+    FileError
+        A ValueError, when the file is damaged, newer than this version, larger than `limit`, or
+        holds no edits.
+    ValueError, OSError
+        As `load`.
+    """
+    path = disk.spelled(path)
+    _suffix(path, _EDITS)
+    return edit_files.decoded(path, disk.read(path, _checked(limit)))
 
 
 def _suffix(path: str, known: tuple[str, ...]) -> str:

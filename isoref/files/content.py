@@ -12,7 +12,7 @@ from isoref import arrays
 from isoref.files.description import Description
 from isoref.files.failure import FileError, shown
 from isoref.layer import Layer
-from isoref.network import Network, leaves
+from isoref.network import Network, Tangent, leaves
 from isoref.structure import blank, refilled, stored
 
 NDArray = np.ndarray[Any, Any]
@@ -32,12 +32,12 @@ class Entry:
 
     def array(self) -> NDArray:
         """Return a copy that owns its memory and cannot be written to."""
-        flat = np.frombuffer(self.buffer, DTYPES[self.dtype])
+        flat = np.frombuffer(self.buffer, np.dtype(self.dtype).newbyteorder("<"))
         view = flat.reshape(self.shape, order=self.order)
         return np.asarray(arrays.owned(np.array(view, self.dtype, order="C")))
 
 
-def host_arrays(net: Network) -> dict[str, NDArray]:
+def host_arrays(net: Network | Tangent) -> dict[str, NDArray]:
     """Return what the layers store, by the names of the file, on the host and C-contiguous."""
     found = {}
     for i, name, (array,) in leaves(net):
@@ -55,7 +55,7 @@ def network(path: str, description: Description, entries: Mapping[str, Entry]) -
         When an entry is missing, superfluous, or has a wrong dtype, shape or value.
     """
     shapes = dict(description.shapes())
-    _check_names(path, set(entries), set(shapes))
+    check_names(path, set(entries), set(shapes))
     dtype = entries["layer.0.weight"].dtype
     for name, shape in shapes.items():
         entry = entries[name]
@@ -68,16 +68,21 @@ def network(path: str, description: Description, entries: Mapping[str, Entry]) -
                 f"{path}: {name} must have shape {shape} as the widths announce, got {entry.shape}"
             )
     found = {name: checked(path, name, entries[name].array()) for name in shapes}
-    layers = []
-    for i, (kind, weight_shape) in enumerate(
+    return assembled(path, layers(description, found), description.profile)
+
+
+def layers(description: Description, found: Mapping[str, NDArray]) -> list[Layer]:
+    """Return the layers whose arrays are `found`, by the names of the file."""
+    result = []
+    for i, (kind, shape) in enumerate(
         zip(description.structure, description.weights(), strict=True)
     ):
         weight: Any = found[f"layer.{i}.weight"]
         if kind is not None:
-            weight = refilled(blank(kind, weight_shape, weight), weight)
+            weight = refilled(blank(kind, shape, weight), weight)
         others = {name: found.get(f"layer.{i}.{name}") for name in ("bias", "psi", "q")}
-        layers.append(Layer(weight, **others))
-    return assembled(path, layers, description.profile)
+        result.append(Layer(weight, **others))
+    return result
 
 
 def assembled(path: str, layers: list[Layer], profile: Any) -> Network:
@@ -97,7 +102,8 @@ def checked(path: str, name: str, array: NDArray) -> NDArray:
     return array
 
 
-def _check_names(path: str, found: set[str], expected: set[str]) -> None:
+def check_names(path: str, found: set[str], expected: set[str]) -> None:
+    """Raise a FileError unless the entries `found` are those that the file announces."""
     if missing := expected - found:
         raise FileError(
             f"{path}: the entry {min(missing)} is missing; its description announces it"

@@ -109,7 +109,7 @@ def described(where: str, members: Any) -> Description:
         odd = min(known ^ set(members))
         state = "missing" if odd in known else "not expected"
         raise FileError(f"{where}: the member {shown(odd)} is {state}")
-    widths = _integers(f"{where}: widths", members["widths"], 1, LARGEST_WIDTH)
+    widths = integers(f"{where}: widths", members["widths"], 1, LARGEST_WIDTH)
     if not 2 <= len(widths) <= MOST_LAYERS + 1:
         raise FileError(
             f"{where}: widths must have 2 to {MOST_LAYERS + 1} items, got {len(widths)}"
@@ -121,11 +121,32 @@ def described(where: str, members: Any) -> Description:
         )
     for i, (kind, (columns, rows)) in enumerate(zip(structure, pairwise(widths), strict=True)):
         if kind is not None:
-            _check_kind(f"{where}: structure[{i}]", kind, rows, columns)
+            check_kind(f"{where}: structure[{i}]", kind, rows, columns)
     return Description(_profile(where, members["profile"]), widths, tuple(structure))
 
 
-def _integers(where: str, values: Any, least: int, most: int) -> tuple[int, ...]:
+def check_kind(
+    where: str, kind: Any, rows: int | None = None, columns: int = LARGEST_WIDTH
+) -> None:
+    """Raise a FileError unless `kind` is a `Structured.kind`, of `rows` rows where given."""
+    name = kind.get("kind") if isinstance(kind, dict) else None
+    if not isinstance(name, str) or name not in _KINDS or set(kind) != _KINDS[name]:
+        raise FileError(
+            f"{where} must be null or a known kind of structure, one of {', '.join(_KINDS)}, "
+            "with its own members"
+        )
+    if name == "staircase":
+        starts = integers(f"{where}.starts", kind["starts"], 0, columns)
+        stops = integers(f"{where}.stops", kind["stops"], 0, columns)
+        rows = len(starts) if rows is None else rows
+        if len(starts) != rows or len(stops) != rows:
+            raise FileError(f"{where} must have {rows} starts and stops, one a row")
+        if any(start > stop for start, stop in zip(starts, stops, strict=True)):
+            raise FileError(f"{where}: no start may be greater than its stop")
+
+
+def integers(where: str, values: Any, least: int, most: int) -> tuple[int, ...]:
+    """Return a JSON list of integers from `least` to `most`, or raise a FileError."""
     if not isinstance(values, list):
         raise FileError(f"{where} must be a list of integers, got {shown(values)}")
     for k, value in enumerate(values):
@@ -134,22 +155,6 @@ def _integers(where: str, values: Any, least: int, most: int) -> tuple[int, ...]
                 f"{where}[{k}] must be an integer from {least} to {most}, got {shown(value)}"
             )
     return tuple(values)
-
-
-def _check_kind(where: str, kind: Any, rows: int, columns: int) -> None:
-    name = kind.get("kind") if isinstance(kind, dict) else None
-    if not isinstance(name, str) or name not in _KINDS or set(kind) != _KINDS[name]:
-        raise FileError(
-            f"{where} must be null or a known kind of structure, one of {', '.join(_KINDS)}, "
-            "with its own members"
-        )
-    if name == "staircase":
-        starts = _integers(f"{where}.starts", kind["starts"], 0, columns)
-        stops = _integers(f"{where}.stops", kind["stops"], 0, columns)
-        if len(starts) != rows or len(stops) != rows:
-            raise FileError(f"{where} must have {rows} starts and stops, one a row")
-        if any(start > stop for start, stop in zip(starts, stops, strict=True)):
-            raise FileError(f"{where}: no start may be greater than its stop")
 
 
 def _stored(kind: dict[str, Any], shape: tuple[int, int]) -> int:
