@@ -14,7 +14,7 @@ import numpy as np
 
 from isoref import arrays, factor
 from isoref.edits import Edit, Impose, Rotate, replay
-from isoref.gauge import UNIT
+from isoref.gauge import UNIT, check_isotropic
 from isoref.network import Network
 
 NDArray = np.ndarray[Any, Any]
@@ -105,6 +105,7 @@ def canonical(net: Network) -> tuple[Network, Report]:
     >>> bool(abs(gap).max() < 1e-14)
     True
     """
+    check_isotropic(net)
     edits: list[Edit] = []
     for space in range(1, net.depth + 1):
         layer = net.layers[space - 1]

@@ -18,9 +18,9 @@ import numpy as np
 
 from isoref import arrays, structure
 from isoref.arrays import Array
-from isoref.gauge import UNIT, rotate, rotation_deviation
+from isoref.gauge import UNIT, check_isotropic, rotate, rotation_deviation
 from isoref.layer import Layer
-from isoref.network import Network, Tangent, Tree, plain, tree_map
+from isoref.network import Layered, Network, Tangent, Tree, plain, tree_map
 
 
 class Edit(ABC):
@@ -150,6 +150,7 @@ class Drop(Edit):
 
     def apply(self, net: Network) -> Network:
         """Return the network without the neurons, which (q, ψ) has absorbed."""
+        check_isotropic(net)
         c, columns = self._constants(net), self._columns(net)
         xp = arrays.namespace(c)
         below, above = net.layers[self.space - 1 : self.space + 1]
@@ -218,6 +219,7 @@ class Materialise(Edit):
 
     def apply(self, net: Network) -> Network:
         """Return the network with bias √q and outgoing column ψ/√q, and q = 0, ψ = 0."""
+        check_isotropic(net)
         q, psi = net.layers[self.space - 1].q, net.layers[self.space].psi
         o = arrays.namespace(q).sqrt(q)
         grown = Grow(self.space, (psi / o)[:, None]).apply(net)
@@ -362,5 +364,5 @@ def _absorbed(tree: Tree, space: int, q: Array, psi: Array) -> Tree:
     return tree.rebuilt(layers)
 
 
-def _zeros(shape: tuple[int, ...], tree: Network | Tangent) -> Array:
+def _zeros(shape: tuple[int, ...], tree: Layered) -> Array:
     return arrays.like(np.zeros(tuple(shape)), tree.reference)

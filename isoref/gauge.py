@@ -92,12 +92,26 @@ def moment(net: Network, gradient: Tangent, space: int) -> Array:
 
 
 def check_hidden(tree: Tree, space: int) -> None:
-    """Raise unless `space` is one of the hidden spaces 1 … L of `tree`."""
-    if tree.depth == 0:
-        raise ValueError(f"a network with a hidden space is expected, got widths {tree.widths}")
-    if index(space) not in range(1, tree.depth + 1):
+    """Raise unless `tree` can be rotated and `space` is one of its hidden spaces 1 … L."""
+    check_isotropic(tree)
+    check_space(tree.widths, space)
+
+
+def check_isotropic(tree: object) -> None:
+    """Raise unless `tree` is a Network or a Tangent: others look alike but have no such gauge."""
+    if not isinstance(tree, Network | Tangent):
+        reason = getattr(tree, "no_gauge", "")
+        raise TypeError(f"a Network or Tangent is expected, got {type(tree).__name__}{reason}")
+
+
+def check_space(widths: tuple[int, ...], space: int) -> None:
+    """Raise unless `space` is a hidden space, 1 … L."""
+    depth = len(widths) - 2
+    if depth == 0:
+        raise ValueError(f"a network with a hidden space is expected, got widths {widths}")
+    if index(space) not in range(1, depth + 1):
         raise ValueError(
-            f"space must be a hidden space, 1 … {tree.depth} for widths {tree.widths}, got {space}"
+            f"space must be a hidden space, 1 … {depth} for widths {widths}, got {space}"
         )
 
 

@@ -27,7 +27,7 @@ from isoref.profiles import Profile, named
 from isoref.structure import dense, refilled, same_structure, stored
 
 
-class _Layered:
+class Layered:
     """What points and vectors share: a tuple of layers that fit together."""
 
     layers: tuple[Layer, ...]
@@ -72,7 +72,7 @@ class _Layered:
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Network(_Layered):
+class Network(Layered):
     """An isotropic network: layers 0 … L and a radial profile, an immutable value.
 
     Parameters
@@ -150,7 +150,7 @@ class Network(_Layered):
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Tangent(_Layered):
+class Tangent(Layered):
     """A vector at a network: a gradient, a velocity, a moment. Layers as in `Network`, any sign.
 
     Examples
@@ -167,13 +167,13 @@ class Tangent(_Layered):
         self._set_layers(layers)
 
     @staticmethod
-    def zeros(tree: Network | Tangent) -> Tangent:
+    def zeros(tree: Layered) -> Tangent:
         """Return the zero vector at `tree`."""
         xp = arrays.namespace(tree.reference)
         return entry_map(lambda array, _: xp.zeros_like(array), Tangent(tree.layers))
 
     @staticmethod
-    def random(tree: Network | Tangent, *, seed: int | np.random.Generator) -> Tangent:
+    def random(tree: Layered, *, seed: int | np.random.Generator) -> Tangent:
         """Return independent standard normal entries in the shapes of `tree`."""
         rng = np.random.default_rng(seed)
         return entry_map(
@@ -207,10 +207,10 @@ class Tangent(_Layered):
         return arrays.owned(reduce(add, products))
 
 
-Tree = TypeVar("Tree", Network, Tangent)
+Tree = TypeVar("Tree", bound=Layered)
 
 
-def leaves(*trees: Network | Tangent) -> Iterator[tuple[int, str, tuple[Array, ...]]]:
+def leaves(*trees: Layered) -> Iterator[tuple[int, str, tuple[Array, ...]]]:
     """Yield, entry by entry, the layer, the name of the entry and its array in each tree.
 
     Raises ValueError when the widths of the trees differ.
@@ -226,7 +226,7 @@ def leaves(*trees: Network | Tangent) -> Iterator[tuple[int, str, tuple[Array, .
                 yield i, name, tuple(getattr(layer, name) for layer in group)
 
 
-def entry_map(function: Callable[..., Array], tree: Tree, *others: Network | Tangent) -> Tree:
+def entry_map(function: Callable[..., Array], tree: Tree, *others: Layered) -> Tree:
     """Apply `function`, which acts entry by entry, to what every array of the trees stores.
 
     `function(array, …, name)` receives the name "weight", "bias", "psi" or "q". The structure of a
@@ -242,7 +242,7 @@ def entry_map(function: Callable[..., Array], tree: Tree, *others: Network | Tan
     return tree.rebuilt(Layer(**entries) for entries in found)
 
 
-def tree_map(function: Callable[..., Array], tree: Tree, *others: Network | Tangent) -> Tree:
+def tree_map(function: Callable[..., Array], tree: Tree, *others: Layered) -> Tree:
     """Apply `function` to every array of `tree` and the like arrays of `others`.
 
     `function(array, …, spaces)` receives the spaces of the array's axes, (i + 1, i) for the
@@ -273,7 +273,7 @@ def plain(tree: Tree) -> Tree:
     return tree.rebuilt(replace(layer, weight=dense(layer.weight)) for layer in tree.layers)
 
 
-def _entries(*trees: Network | Tangent) -> Iterator[tuple[int, str, list[Array]]]:
+def _entries(*trees: Layered) -> Iterator[tuple[int, str, list[Array]]]:
     """Yield what is stored, or plain arrays where the structures differ."""
     for tree in trees[1:]:
         arrays.check_alike("every tree", tree.reference, trees[0].reference, "the first")

@@ -9,11 +9,12 @@ The laws:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from isoref import arrays
 from isoref.arrays import Array
 from isoref.layer import Layer
-from isoref.network import Network, Tangent
+from isoref.network import Layered, Network, Tangent
 from isoref.perceptron import (
     State,
     activation,
@@ -105,19 +106,7 @@ def backward(net: Network, trace: Trace, ybar: Array) -> tuple[Tangent, Array]:
     """
     if not isinstance(trace, Trace):
         raise TypeError(f"trace must be made by trace(net, x), got {type(trace).__name__}")
-    arrays.check_alike("trace", trace.y, net.reference)
-    widths = tuple(int(state.h.shape[1]) for state in trace.states)
-    if widths != net.widths[:-1]:
-        raise ValueError(
-            f"trace must be made by trace(net, x) with a network of widths {net.widths}, "
-            f"got one of hidden and input widths {widths}"
-        )
-    check_batch("ybar", ybar, net, net.widths[-1])
-    if ybar.shape[0] != trace.y.shape[0]:
-        raise ValueError(
-            f"ybar must have one row per sample of the trace, {trace.y.shape[0]}, "
-            f"got {ybar.shape[0]}"
-        )
+    check_cotangent(net, trace, ybar)
     xp = arrays.namespace(ybar)
     layer_bars: list[Layer] = []
     abar, qbar = ybar, None
@@ -156,13 +145,7 @@ def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, 
     >>> bool((ydot == 0).all())
     True
     """
-    check_batch("x", x, net, net.widths[0])
-    check_batch("x_dot", x_dot, net, net.widths[0])
-    if tuple(x_dot.shape) != tuple(x.shape):
-        raise ValueError(f"x_dot must have the shape of x, {tuple(x.shape)}, got {x_dot.shape}")
-    if net_dot.widths != net.widths:
-        raise ValueError(f"net_dot must have the widths of net, {net.widths}, got {net_dot.widths}")
-    arrays.check_alike("net_dot", net_dot.reference, net.reference)
+    check_velocity(net, x, net_dot, x_dot)
     state, h_dot, g_dot = State(x), x_dot, None
     for layer, dot in zip(net.layers, net_dot.layers, strict=True):
         a = affine(layer, state.h, state.g)
@@ -174,7 +157,7 @@ def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, 
     return a, a_dot
 
 
-def check_batch(name: str, batch: Array, net: Network, width: int) -> None:
+def check_batch(name: str, batch: Array, net: Layered, width: int) -> None:
     """Raise by `name` unless `batch` is (B, width) in the library and dtype of `net`."""
     reference = net.reference
     arrays.check_alike(name, batch, reference)
@@ -183,3 +166,31 @@ def check_batch(name: str, batch: Array, net: Network, width: int) -> None:
             f"{name} must have shape (B, {width}) to fit widths {net.widths}, "
             f"got {tuple(batch.shape)}"
         )
+
+
+def check_cotangent(net: Layered, trace: Any, ybar: Array) -> None:
+    """Raise unless a trace of either kind is one of these widths, and `ybar` fits net and trace."""
+    arrays.check_alike("trace", trace.y, net.reference)
+    widths = tuple(int(state.h.shape[1]) for state in trace.states)
+    if widths != net.widths[:-1]:
+        raise ValueError(
+            f"trace must be made by trace(net, x) with a network of widths {net.widths}, "
+            f"got one of hidden and input widths {widths}"
+        )
+    check_batch("ybar", ybar, net, net.widths[-1])
+    if ybar.shape[0] != trace.y.shape[0]:
+        raise ValueError(
+            f"ybar must have one row per sample of the trace, {trace.y.shape[0]}, "
+            f"got {ybar.shape[0]}"
+        )
+
+
+def check_velocity(net: Layered, x: Array, net_dot: Tangent, x_dot: Array) -> None:
+    """Raise unless the batch x and the velocity (net_dot, x_dot) fit `net` and each other."""
+    check_batch("x", x, net, net.widths[0])
+    check_batch("x_dot", x_dot, net, net.widths[0])
+    if tuple(x_dot.shape) != tuple(x.shape):
+        raise ValueError(f"x_dot must have the shape of x, {tuple(x.shape)}, got {x_dot.shape}")
+    if net_dot.widths != net.widths:
+        raise ValueError(f"net_dot must have the widths of net, {net.widths}, got {net_dot.widths}")
+    arrays.check_alike("net_dot", net_dot.reference, net.reference)

@@ -25,7 +25,7 @@ from isoref import arrays, factor
 from isoref.arrays import Array
 from isoref.diagonal import Report, rotation
 from isoref.edits import Drop, Edit, Grow, Inputs, Materialise, Outputs, replay
-from isoref.gauge import UNIT, check_hidden
+from isoref.gauge import UNIT, check_hidden, check_isotropic
 from isoref.network import Network
 
 SMALL = 0.01
@@ -110,7 +110,7 @@ def drop(
     (2, 3, 1)
     """
     check_hidden(net, space)
-    chosen = _checked(neurons, "neurons", net.widths[space], f"space {space}")
+    chosen = checked(neurons, "neurons", net.widths[space], f"space {space}")
     if values is not None:
         _check(net, "values", values, (len(chosen),))
     return _done(net, Drop(space, chosen, values))
@@ -160,6 +160,7 @@ def compress(net: Network) -> tuple[Network, Report]:
     >>> compress(net + 0.1 * Tangent.random(net, seed=1))[0].widths
     (3, 3, 4, 5, 2)
     """
+    check_isotropic(net)
     edits: list[Edit] = []
     unit = UNIT[arrays.precision(net.reference)]
     for space in range(1, net.depth + 1):
@@ -205,7 +206,7 @@ def remove_inputs(
     >>> remove_inputs(net, [2, 3])[0].widths
     (2, 3, 1)
     """
-    chosen = _checked(inputs, "inputs", net.widths[0], "the input")
+    chosen = checked(inputs, "inputs", net.widths[0], "the input")
     if values is None:
         columns = arrays.to_numpy(net.layers[0].weight)[:, list(chosen)]
         if np.any(columns):
@@ -258,7 +259,7 @@ def remove_outputs(net: Network, outputs: Iterable[int]) -> tuple[Network, Repor
     >>> remove_outputs(Network.random((2, 3, 4), seed=0), [0, 2])[0].widths
     (2, 3, 2)
     """
-    chosen = _checked(outputs, "outputs", net.widths[-1], "the output")
+    chosen = checked(outputs, "outputs", net.widths[-1], "the output")
     none = arrays.like(np.zeros((0, net.widths[-2])), net.reference)
     empty = arrays.like(np.zeros(0), net.reference)
     return _done(net, Outputs(chosen, none, empty, empty if net.depth else None))
@@ -271,11 +272,8 @@ def incoming(net: Network, space: int) -> np.ndarray[Any, Any]:
     return np.column_stack([arrays.to_numpy(v).astype(np.float64) for v in columns])
 
 
-def _done(net: Network, edit: Edit) -> tuple[Network, Report]:
-    return edit.apply(net), Report((edit,))
-
-
-def _checked(chosen: Iterable[int], name: str, width: int, place: str) -> tuple[int, ...]:
+def checked(chosen: Iterable[int], name: str, width: int, place: str) -> tuple[int, ...]:
+    """Return neurons, inputs or outputs as a tuple; raise unless one can remove them."""
     found = tuple(index(k) for k in chosen)
     if any(k not in range(width) for k in found) or len(set(found)) < len(found):
         raise ValueError(
@@ -284,6 +282,10 @@ def _checked(chosen: Iterable[int], name: str, width: int, place: str) -> tuple[
     if len(found) == width:
         raise ValueError(f"{name} must leave at least one in {place}, got all {width}")
     return found
+
+
+def _done(net: Network, edit: Edit) -> tuple[Network, Report]:
+    return edit.apply(net), Report((edit,))
 
 
 def _check(net: Network, name: str, array: Array, shape: tuple[int, ...]) -> None:

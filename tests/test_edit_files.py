@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 import isoref.edits
 from isoref import Network, save
 from isoref.arrays import haar
+from isoref.control import Add, Elementwise, Remove
 from isoref.edits import Drop, Edit, Grow, Impose, Inputs, Materialise, Outputs, Rotate, replay
 from isoref.files import FileError, load_edits, save_edits
 from isoref.files import edits as edit_files
 from isoref.files.edits import EDITS, described, edits_from
 from isoref.files.records import encoded as record
+from isoref.network import leaves
 from isoref.structure import Staircase
 from tests.test_files import same
 from tests.test_records import fuzzed
@@ -118,6 +120,20 @@ def alike(edit: Edit, again: Edit) -> None:
         assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())
         assert a.flags.c_contiguous == b.flags.c_contiguous
         assert not b.flags.writeable
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_edits_of_an_elementwise_network_too(tmp_path: Path, dtype: str) -> None:
+    net: Any = Elementwise.random(WIDTHS, function="sigmoid", dtype=dtype, seed=0)
+    columns = np.asfortranarray(np.arange(14.0).reshape(7, 2), dtype)
+    edits = [Add(1, columns), Remove(1, (9, 10), None), Remove(2, (3, 1), np.ones(2, dtype))]
+    save_edits(edits, tmp_path / "edits.npz")
+    loaded = load_edits(tmp_path / "edits.npz")
+    assert [type(edit) for edit in loaded] == [Add, Remove, Remove]
+    for edit, again in zip(edits, loaded, strict=True):
+        alike(edit, again)
+    for *_, (a, b) in leaves(replay(net, loaded), replay(net, edits)):
+        assert a.tobytes() == b.tobytes()
 
 
 def test_no_edits_are_a_file_too(tmp_path: Path) -> None:

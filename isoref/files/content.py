@@ -12,7 +12,7 @@ from isoref import arrays
 from isoref.files.description import Description
 from isoref.files.failure import FileError, shown
 from isoref.layer import Layer
-from isoref.network import Network, Tangent, leaves
+from isoref.network import Layered, Network, leaves
 from isoref.structure import blank, refilled, stored
 
 NDArray = np.ndarray[Any, Any]
@@ -37,7 +37,7 @@ class Entry:
         return np.asarray(arrays.owned(np.array(view, self.dtype, order="C")))
 
 
-def host_arrays(net: Network | Tangent) -> dict[str, NDArray]:
+def host_arrays(net: Layered) -> dict[str, NDArray]:
     """Return what the layers store, by the names of the file, on the host and C-contiguous."""
     found = {}
     for i, name, (array,) in leaves(net):

@@ -16,6 +16,7 @@ from operator import index
 from typing import Any
 
 from isoref import arrays
+from isoref.control import Add, Remove
 from isoref.edits import Drop, Edit, Grow, Impose, Inputs, Materialise, Outputs, Rotate
 from isoref.files import records
 from isoref.files.content import DTYPES, NDArray
@@ -33,6 +34,8 @@ EDITS: dict[str, type[Edit]] = {
     "materialise": Materialise,
     "inputs": Inputs,
     "outputs": Outputs,
+    "add": Add,
+    "remove": Remove,
 }
 """The edits that a file may hold, by name; their fields must have types that `_TYPES` knows."""
 
