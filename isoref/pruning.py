@@ -6,23 +6,19 @@ prune = drop ∘ diagonalise        ‖forward(pruned, x) − forward(net, x)‖
 from __future__ import annotations
 
 from math import inf, isfinite
-from typing import Any
 from zlib import crc32
 
 import numpy as np
 
-from isoref import arrays, factor
+from isoref import arrays
 from isoref.arrays import Array
 from isoref.certificate import Certificate
-from isoref.diagonal import rotation
-from isoref.edits import Drop, Rotate, replay
-from isoref.gauge import UNIT, check_hidden
+from isoref.edits import replay
+from isoref.gauge import check_hidden
 from isoref.network import Network
-from isoref.norms import downstream, length, operator_norm, state_radius, times
+from isoref.norms import downstream, times
 from isoref.propagation import check_batch, trace
-from isoref.topology import incoming
-
-NDArray = np.ndarray[Any, Any]
+from isoref.ranking import Ranking, ranking
 
 
 def prune(
@@ -34,6 +30,7 @@ def prune(
     inputs: Array | None = None,
     radius: float | None = None,
     center: str = "bias",
+    rotate: bool = True,
 ) -> tuple[Network, Certificate]:
     """Remove the weakest directions of a hidden space, with a certificate (C13, C30, C33).
 
@@ -61,6 +58,9 @@ def prune(
         bound with rounding is infinite, because W x + b can cancel to any degree.
     center : {"bias", "mean"}
         The constants; "mean" needs inputs.
+    rotate : bool
+        False takes the neurons as they stand, for what no rotation can follow (C22, C32): those
+        of smallest certified impact go, chosen greedily, and the bound is the larger for it.
 
     Returns
     -------
@@ -83,44 +83,18 @@ def prune(
     """
     check_hidden(net, space)
     x = _checked(net, space, count, tolerance, inputs, radius, center)
-    width = net.widths[space]
     state = None if x is None else trace(net, x).states[space - 1]
-    if center == "mean":
-        turn, discards, means = _principal(net, space, state)
-    else:
-        turn, discards = _weakest(net, space, state, radius, count)
-    reach = _reach(net, space, state, radius)
-    assumption = _assumption(x, radius)
-
-    def certified(k: int) -> tuple[Network, Certificate]:
-        dropped = tuple(range(width - k, width))
-        values = None
-        if center == "mean":
-            values = arrays.like(means[width - k :], net.reference)
-        steps = (turn, Drop(space, dropped, values))
-        pruned = replay(net, steps)
-        return pruned, Certificate(
-            edits=steps,
-            removed=k,
-            space=space,
-            before=net,
-            after=pruned,
-            discarded=float(discards[width - k]),
-            radius=reach,
-            inputs=x,
-            reach=inf if radius is None else radius,
-            assumption=assumption,
-        )
-
+    found = ranking(net, space, state, radius=radius, count=count, center=center, rotate=rotate)
     if count is not None:
-        return certified(count)
+        return removed(net, found, count, inputs=x, radius=radius)
     coefficient = downstream(net, space)
+    width = net.widths[space]
     for k in range(width - 1, 0, -1):
-        if times(coefficient, float(discards[width - k])) <= float(tolerance or 0):
-            pruned, certificate = certified(k)
+        if times(coefficient, float(found.discards[width - k])) <= float(tolerance or 0):
+            pruned, certificate = removed(net, found, k, inputs=x, radius=radius)
             if certificate.bound <= float(tolerance or 0):
                 return pruned, certificate
-    _, best = certified(1)
+    _, best = removed(net, found, 1, inputs=x, radius=radius)
     raise ValueError(
         f"tolerance must be at least {best.bound:.6g}, the bound for one neuron, to remove any "
         f"from space {space}, got {tolerance}; raise it"
@@ -128,65 +102,37 @@ def prune(
     )
 
 
-def _weakest(
-    net: Network, space: int, state: Any, radius: float | None, count: int | None
-) -> tuple[Rotate, NDArray]:
-    """Turn by the left singular vectors; discards[j] bounds what dropping j … n − 1 discards."""
-    matrix = incoming(net, space)
-    if count is not None and arrays.precision(net.reference) == "float32":
-        # Below float32's rounding the Gram eigenproblem resolves nothing, and nothing is needed.
-        turn = factor.left_factors(matrix, UNIT["float32"])[0].T
-        dropped = turn[-count:] @ matrix
-        if state is not None:
-            size = float(_tails(_state(state) @ dropped.T)[0])
-        else:
-            size = times(operator_norm(dropped), _reach(net, space, state, radius))
-        return rotation(net, space, turn), np.full(len(matrix), size)
-    u, s = factor.left_factors(matrix)
-    if state is not None:
-        # a − b in the turned basis is U'M(h, g), for every input.
-        rows = _state(state) @ matrix.T @ u
-        return rotation(net, space, u.T), _tails(rows)
-    reach = _reach(net, space, state, radius)
-    padded = np.concatenate([s, np.zeros(len(u) - len(s))])
-    # The computed values are off by at most the backward error of the factorisation.
-    error = max(matrix.shape) * 2.0**-53 * length(matrix)
-    norms = padded + error if padded.any() else padded
-    return rotation(net, space, u.T), np.array([times(norm, reach) for norm in norms])
+def removed(
+    net: Network,
+    found: Ranking,
+    count: int,
+    *,
+    inputs: Array | None = None,
+    radius: float | None = None,
+) -> tuple[Network, Certificate]:
+    """Remove the `count` weakest neurons of a ranking of `net`, with their certificate.
+
+    The second half of `prune`, for callers that know the ranking: prune = removed ∘ ranking. The
+    inputs, or the radius, are those of the ranking.
+    """
+    steps = found.steps(net, count)
+    pruned = replay(net, steps)
+    return pruned, Certificate(
+        edits=steps,
+        removed=count,
+        space=found.space,
+        before=net,
+        after=pruned,
+        discarded=float(found.discards[len(found.order) - count]),
+        radius=found.reach,
+        inputs=inputs,
+        reach=inf if radius is None else radius,
+        assumption=assumption(inputs, radius),
+    )
 
 
-def _principal(net: Network, space: int, state: Any) -> tuple[Rotate, NDArray, NDArray]:
-    """Turn by the principal axes of the pre-activations; the constants are their means."""
-    matrix = incoming(net, space)
-    bias = arrays.to_numpy(net.layers[space - 1].bias).astype(np.float64)
-    a = _state(state) @ matrix.T + bias
-    mean = a.mean(axis=0)
-    u, _ = factor.left_factors((a - mean).T)
-    constants = (mean @ u).astype(arrays.precision(net.reference)).astype(np.float64)
-    return rotation(net, space, u.T), _tails(a @ u - constants), constants
-
-
-def _tails(rows: NDArray) -> NDArray:
-    """Return, for each j, the largest length over the rows of their entries from j on."""
-    largest = float(np.max(np.abs(rows), initial=0.0)) or 1.0
-    squares = np.cumsum(((rows / largest) ** 2)[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(largest * np.sqrt(squares.max(axis=0)))
-
-
-def _state(state: Any) -> NDArray:
-    h = arrays.to_numpy(state.h).astype(np.float64)
-    if state.g is None:
-        return h
-    return np.concatenate([h, arrays.to_numpy(state.g).astype(np.float64)], axis=1)
-
-
-def _reach(net: Network, space: int, state: Any, radius: float | None) -> float:
-    if state is not None:
-        return float(_tails(_state(state))[0])
-    return state_radius(net, space - 1, inf if radius is None else radius)
-
-
-def _assumption(x: Array | None, radius: float | None) -> str:
+def assumption(x: Array | None, radius: float | None) -> str:
+    """Return for which inputs a certificate holds; two hold for the same iff the texts agree."""
     if x is not None:
         content = np.ascontiguousarray(arrays.to_numpy(x)).tobytes()
         return f"the {x.shape[0]} inputs given (CRC-32 {crc32(content):08x})"
@@ -222,14 +168,19 @@ def _checked(
     if radius is not None and not radius >= 0:
         raise ValueError(f"radius must not be negative, got {radius}")
     if inputs is not None:
-        check_batch("inputs", inputs, net, net.widths[0])
-        if inputs.shape[0] == 0:
-            raise ValueError("inputs must have at least one row, got none")
-        if not np.isfinite(arrays.to_numpy(inputs)).all():
-            raise ValueError("inputs must be finite, got NaN or infinity")
+        check_inputs(net, inputs)
     if tolerance is not None and inputs is None and (radius is None or not isfinite(radius)):
         raise ValueError(
             "tolerance needs inputs or a radius: for unbounded inputs the rounding has no bound; "
             "pass inputs=x or radius=max‖x‖"
         )
     return inputs
+
+
+def check_inputs(net: Network, inputs: Array) -> None:
+    """Raise unless a certificate can hold on `inputs`: one or more, finite, and fit to `net`."""
+    check_batch("inputs", inputs, net, net.widths[0])
+    if inputs.shape[0] == 0:
+        raise ValueError("inputs must have at least one row, got none")
+    if not np.isfinite(arrays.to_numpy(inputs)).all():
+        raise ValueError("inputs must be finite, got NaN or infinity")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from isoref import Layer, Network, forward, named
 from isoref.certificate import total
-from isoref.edits import replay
+from isoref.edits import Drop, replay
 from isoref.inspection import connections
 from isoref.network import leaves
 from isoref.norms import a_priori_radius, downstream, operator_norm, state_radius
@@ -58,6 +58,67 @@ def test_no_certificate_is_exceeded(case: Any) -> None:
         )
         for _, _, (a, b) in leaves(replay(net, certificate.edits), pruned):
             assert np.array_equal(np.asarray(a), np.asarray(b))
+
+
+@settings(deadline=None, max_examples=40)
+@given(case=cases, radius=st.sampled_from([None, 1.0]))
+def test_neurons_can_be_taken_as_they_stand(case: Any, radius: float | None) -> None:
+    """No rotation; a bound all the same; and no other single neuron is certified cheaper."""
+    net, x = made(case)
+    for space in range(1, net.depth + 1):
+        count = 1 + case[-1] % (net.widths[space] - 1)
+        if radius is None:
+            options: dict[str, Any] = {"inputs": x, "center": case[3]}
+        else:
+            options = {"radius": radius}
+            x = (x / np.linalg.norm(x, axis=1, keepdims=True) * (1 - 1e-6)).astype(x.dtype)
+        pruned, certificate = prune(net, space, count=count, rotate=False, **options)
+        (edit,) = certificate.edits
+        assert isinstance(edit, Drop)
+        change = np.linalg.norm(forward(pruned, x).astype(float) - forward(net, x), axis=1).max()
+        assert change <= certificate.bound
+        if radius is None:
+            # The discarded part is exactly that of these neurons: of a − c, in float64.
+            run = trace(net, x).states[space - 1]
+            h = run.h if run.g is None else np.concatenate([run.h, run.g], axis=1)
+            a = h.astype(float) @ incoming(net, space).T
+            if case[3] == "mean":
+                a += np.asarray(net.layers[space - 1].bias, float)
+                mean = a.mean(axis=0).astype(x.dtype).astype(float)
+                a -= mean
+                assert edit.values is not None
+            sizes = np.linalg.norm(a[:, list(edit.neurons)], axis=1).max()
+            assert certificate.discarded == pytest.approx(sizes, rel=1e-12)
+            weakest = np.abs(a).max(axis=0)
+            assert weakest.min() == weakest[list(edit.neurons)].min()
+        else:
+            rows = incoming(net, space)
+            norms = np.linalg.norm(rows, axis=1)
+            assert norms[list(edit.neurons)].max() <= np.sort(norms)[count - 1]
+            reach = certificate.radius
+            size = np.linalg.norm(rows[list(edit.neurons)], 2) * reach
+            assert size <= certificate.discarded <= size * (1 + 1e-11)
+            if len(norms) > 1:
+                _, any_number = prune(net, space, tolerance=1e9, rotate=False, **options)
+                assert any_number.removed == len(norms) - 1
+                gone = any_number.edits[0].neurons  # type: ignore[attr-defined]
+                size = np.linalg.norm(rows[list(gone)], 2) * reach
+                assert size <= any_number.discarded * (1 + 1e-12)
+                assert any_number.discarded <= np.linalg.norm(rows) * reach * (1 + 1e-11)
+
+
+def test_greedy_choice_looks_at_what_adds_up() -> None:
+    """Neurons that matter for the same input add up; one that matters for another does not."""
+    net = Network(
+        [
+            Layer(np.array([[2.0, 0.0], [2.1, 0.0], [0.0, 2.2], [9.0, 9.0]]), np.zeros(4), q=0.0),
+            Layer(np.ones((1, 4)), np.zeros(1), np.zeros(1)),
+        ]
+    )
+    x = np.eye(2)
+    _, certificate = prune(net, 1, count=2, inputs=x, rotate=False)
+    assert certificate.edits[0].neurons == (0, 2)  # type: ignore[attr-defined]
+    assert certificate.discarded == pytest.approx(2.2, rel=1e-15)
 
 
 @settings(deadline=None, max_examples=25)
