@@ -35,6 +35,7 @@ from isoref.topology import (
     remove_inputs,
     remove_outputs,
 )
+from isoref.training.adaptation import adapt
 from isoref.unrolled import Unrolled, unroll
 
 __version__ = "0.1.0"
@@ -67,6 +68,7 @@ __all__ = [
     "prune",
     "materialise",
     "compress",
+    "adapt",
     "add_inputs",
     "remove_inputs",
     "add_outputs",

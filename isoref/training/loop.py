@@ -1,62 +1,230 @@
-"""The training loop: mini-batches from a seed, one optimiser step each."""
+"""The training loop: mini-batches from a seed, one optimiser step each, edits between them.
+
+The laws, on one machine, library and thread count, byte for byte:
+
+    train(train(net, …, epochs=k), …, epochs=n) == train(net, …, epochs=n)    constant rate
+    a run that was killed and resumed           == one that was not
+    a run with its log in place of its rules    == the run itself
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from math import isfinite
+from typing import Any
+
 import numpy as np
 
-from isoref import arrays
-from isoref.arrays import Array
-from isoref.network import Network
-from isoref.propagation import backward, trace
+from isoref.propagation import check_batch
+from isoref.training.checkpoints import Checkpoints, fingerprint
+from isoref.training.divergence import Diverged
+from isoref.training.events import Event, Rule, When
 from isoref.training.losses import cross_entropy
-from isoref.training.optimisers import Momentum
+from isoref.training.optimiser import Optimiser
+from isoref.training.passes import Loss
+from isoref.training.progress import Progress
+from isoref.training.rates import Constant, Schedule
+from isoref.training.run import N, Run, plain
+from isoref.training.state import TransportError, transport
+from isoref.training.work import Work
+
+NDArray = np.ndarray[Any, Any]
+
+Callback = Callable[[Run[Any]], Mapping[str, Any] | None]
+"""Called after each epoch; what it returns joins the record of the epoch."""
 
 
 def train(
-    net: Network,
-    x: Array,
-    labels: Array,
+    start: N | Run[N],
+    x: NDArray,
+    labels: NDArray,
     *,
-    optimiser: Momentum,
+    optimiser: Optimiser,
     epochs: int,
     batch: int,
     seed: int,
-) -> Network:
-    """Return `net` after `epochs` passes over (x, labels) in mini-batches of `batch` samples.
+    loss: Loss = cross_entropy,
+    schedule: Schedule | None = None,
+    psi_decay: float = 0.0,
+    rules: tuple[Rule, ...] = (),
+    edit_every: int | None = None,
+    probe: int = 64,
+    approximate: bool = False,
+    callbacks: tuple[Callback, ...] = (),
+    checkpoints: Checkpoints | None = None,
+    progress: bool = False,
+) -> Run[N]:
+    """Train until `epochs` passes over (x, labels) are complete, and return the run.
 
-    The order of the samples is drawn anew for each epoch from `seed` alone: the same arguments on
-    the same library and thread count give the same bytes.
+    The order of the samples in epoch e is drawn from (seed, e) alone.
+
+    Parameters
+    ----------
+    start : Network, Elementwise or Run
+        Where to begin, or a run to go on with, edited or on other data if wanted.
+    x : array of shape (N, n_0)
+        NumPy, in the dtype of the network.
+    labels : array of shape (N, …)
+        What the loss compares outputs with.
+    optimiser : Optimiser
+        The rule of the steps.
+    epochs : int
+        Epochs that the run shall have in all.
+    batch : int
+        Samples a step; the last of an epoch may have fewer.
+    seed : int
+        Not negative: of the order of the samples, and of the rules.
+    loss : callable
+        (y, labels) ↦ (loss, ȳ); `cross_entropy` unless given.
+    schedule : Schedule, optional
+        (step, total number of steps) ↦ factor of the rate.
+    psi_decay : float
+        c ≥ 0: c Σ ψ² joins the loss.
+    rules : tuple of Rule
+        They may edit the network after each epoch, in this order; the optimiser's state follows.
+    edit_every : int, optional
+        Ask the rules after every so many steps instead.
+    probe : int
+        Number of samples, evenly spaced in x, on which certificates of edits hold.
+    approximate : bool
+        Where an edit rotates and the optimiser's state cannot follow: approximate it, as
+        `transport` says, instead of refusing.
+    callbacks : tuple of callable
+        Each gets the run after each epoch and may return entries for its record.
+    checkpoints : Checkpoints, optional
+        Where and how often to save the run, and whether to resume from there.
+    progress : bool
+        Show loss, accuracy and widths on standard error, if it is a terminal.
+
+    Returns
+    -------
+    Run
+        With the network, the optimiser's state, the history and the events.
 
     Raises
     ------
-    ValueError
-        When there are no samples, `epochs` or `batch` is not positive, a label is out of range,
-        or the parameters stop being finite.
+    TypeError, ValueError
+        When an argument is out of range or does not fit.
+    TransportError
+        When an edit moves the network where the optimiser's state cannot follow.
+    Diverged
+        When the loss stops being finite. The last checkpoint stays.
 
     Examples
     --------
+    >>> from isoref import Network
     >>> from isoref.data import load_digits, split, standardise
+    >>> from isoref.training import SGD
     >>> parts = standardise(split(*load_digits(), seed=0))
     >>> net = Network.random((64, 16, 10), seed=0)
-    >>> descent = Momentum(rate=0.1)
-    >>> train(net, parts.x, parts.labels, optimiser=descent, epochs=1, batch=64, seed=0).widths
-    (64, 16, 10)
+    >>> run = train(net, parts.x, parts.labels, optimiser=SGD(rate=0.1), epochs=2, batch=64, seed=0)
+    >>> run.net.widths, run.state.steps, run.history[1]["loss"] < run.history[0]["loss"]
+    ((64, 16, 10), 46, True)
     """
-    if len(labels) == 0 or len(labels) != x.shape[0]:
+    if not isinstance(optimiser, Optimiser):
+        raise TypeError(f"optimiser must be an Optimiser, such as SGD(rate=0.1), got {optimiser!r}")
+    run = start if isinstance(start, Run) else Run(start, optimiser.start(start))
+    _check(run, x, labels, epochs, batch, seed, psi_decay, edit_every, probe)
+    schedule = Constant() if schedule is None else schedule
+    for rule in rules:
+        if rule.rotates and optimiser.squares and not approximate:
+            raise TransportError(
+                f"the rule {rule.name!r} rotates, and the state of {type(optimiser).__name__} "
+                "cannot follow (C32). Choose an optimiser that commutes with rotations, a rule "
+                "that keeps the basis (basis='fixed'), or approximate=True"
+            )
+    with ExitStack() as stack:
+        store = None
+        if checkpoints is not None:
+            mark = fingerprint(
+                run,
+                x,
+                labels,
+                optimiser=optimiser,
+                batch=batch,
+                seed=seed,
+                loss=loss,
+                schedule=schedule,
+                epochs=None if isinstance(schedule, Constant) else epochs,
+                psi_decay=psi_decay,
+                rules=rules,
+                edit_every=edit_every,
+                probe=probe,
+                approximate=approximate,
+            )
+            store = stack.enter_context(checkpoints.opened(run, mark))
+            run = store.run
+        work = stack.enter_context(Work(run, optimiser, loss, psi_decay, x, labels, batch, seed))
+        inputs = x[:: max(1, len(x) // probe)][:probe]
+        total = epochs * work.per_epoch
+        line = stack.enter_context(Progress(epochs, progress))
+        while work.epoch < epochs:
+            try:
+                work.step(schedule(work.steps, total))
+            except Diverged as error:
+                if store is not None and os.path.exists(store.path):
+                    error.add_note(f"The last checkpoint, {store.path}, is as it was.")
+                raise
+            ended = work.within == 0
+            if ended if edit_every is None else work.steps % edit_every == 0:
+                for rule in rules:
+                    moment = (seed, work.steps, *rule.name.encode())
+                    when = When(
+                        work.epoch,
+                        work.steps,
+                        inputs,
+                        int(np.random.SeedSequence(moment).generate_state(1)[0]),
+                        tuple(work.events),
+                    )
+                    before = work.net()
+                    found = rule.edit(before, when)
+                    if found is not None:
+                        after, report = found
+                        state = transport(work.state(), report.edits, approximate=approximate)
+                        event = Event.of(rule.name, when, before, after, report)
+                        work.edited(after, state, event)
+            if ended:
+                record = work.record(schedule(work.steps - 1, total) * optimiser.rate)
+                if callbacks:
+                    now = work.run()
+                    for callback in callbacks:
+                        record |= plain(callback(now) or {})
+                work.history.append(record)
+                line.show(record)
+            if store is not None and store.due(work.steps, ended):
+                store.write(work.run())
+        return work.run()
+
+
+def _check(
+    run: Run[Any],
+    x: NDArray,
+    labels: NDArray,
+    epochs: int,
+    batch: int,
+    seed: int,
+    psi_decay: float,
+    edit_every: int | None,
+    probe: int,
+) -> None:
+    if not isinstance(run.net.reference, np.ndarray) or not isinstance(x, np.ndarray):
+        raise TypeError(
+            "training runs on NumPy arrays; convert the network and the data, "
+            f"got {type(run.net.reference).__name__} and {type(x).__name__}"
+        )
+    if len(labels) == 0 or len(labels) != len(x):
         raise ValueError(
             f"x and labels must have the same number of samples, one or more, "
-            f"got {x.shape[0]} and {len(labels)}"
+            f"got {len(x)} and {len(labels)}"
         )
-    if epochs < 1 or batch < 1:
-        raise ValueError(f"epochs and batch must be positive, got {epochs} and {batch}")
-    state = optimiser.start(net)
-    rng = np.random.default_rng(seed)
-    for _ in range(epochs):
-        order = rng.permutation(len(labels))
-        for first in range(0, len(order), batch):
-            chosen = order[first : first + batch]
-            run = trace(net, arrays.take(x, chosen))
-            _, ybar = cross_entropy(run.y, labels[chosen])
-            gradient, _ = backward(net, run, ybar)
-            net, state = optimiser.step(net, state, gradient)
-    return net
+    check_batch("x", x, run.net, run.net.widths[0])
+    counts = {"epochs": epochs, "batch": batch, "probe": probe, "edit_every": edit_every}
+    for name, count in counts.items():
+        if count is not None and (type(count) is not int or count < 1):
+            raise ValueError(f"{name} must be a positive integer, got {count!r}")
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"seed must be an integer that is not negative, got {seed!r}")
+    if not (isfinite(psi_decay) and psi_decay >= 0):
+        raise ValueError(f"psi_decay must be finite and not negative, got {psi_decay!r}")

@@ -9,7 +9,7 @@ import numpy as np
 from isoref.data import Split, load_digits, split, standardise
 from isoref.network import Network
 from isoref.propagation import forward
-from isoref.training import Momentum, accuracy, train
+from isoref.training import SGD, accuracy, train
 from isoref.verification.cases import Case, case
 from isoref.verification.check import Check
 
@@ -33,9 +33,9 @@ def learn(dtype: str, split_seed: int) -> tuple[Network, float, Split]:
     """Return the trained network, the fraction of held-out digits it misses, and the split."""
     parts = standardise(split(*load_digits(), seed=split_seed), dtype)
     net = Network.random(WIDTHS, dtype=dtype, seed=0)
-    descent = Momentum(rate=0.1, momentum=0.9, decay=1e-4)
-    net = train(net, parts.x, parts.labels, optimiser=descent, epochs=30, batch=64, seed=0)
-    return net, 1 - accuracy(forward(net, parts.held_x), parts.held_labels), parts
+    descent = SGD(rate=0.1, momentum=0.9, decay=1e-4)
+    run = train(net, parts.x, parts.labels, optimiser=descent, epochs=30, batch=64, seed=0)
+    return run.net, 1 - accuracy(forward(run.net, parts.held_x), parts.held_labels), parts
 
 
 def digits(dtype: str, rng: np.random.Generator) -> Learned:

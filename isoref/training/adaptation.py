@@ -1,0 +1,184 @@
+"""The controller: every hidden space keeps a buffer of scaffold neurons ready to learn.
+
+Front to back, each space in turn: count the singular values of M = [W | ψ] that are at most the
+threshold, and grow or prune the difference to the buffer (specification, section 5; C29). For a
+threshold that is no singular value
+
+    adapt(adapt(net)) == adapt(net)          one sweep settles
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+from operator import index
+from typing import ClassVar
+
+import numpy as np
+
+from isoref import arrays, factor
+from isoref.arrays import Array
+from isoref.certificate import Certificate
+from isoref.diagonal import Report
+from isoref.edits import Edit
+from isoref.gauge import UNIT
+from isoref.network import Network
+from isoref.propagation import trace
+from isoref.pruning import check_inputs, removed
+from isoref.ranking import Factors, ranking
+from isoref.topology import grow, incoming
+from isoref.training.certified import Certified
+from isoref.training.events import Rule, When
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted(Certified):
+    """The report of `adapt`.
+
+    Attributes
+    ----------
+    edits : tuple of Edit
+        A `Grow`, or a `Rotate` and a `Drop`, for each space whose width has changed.
+    certificates : tuple of Certificate
+        Of the spaces that were pruned, in their order.
+    counts : tuple of int
+        For each hidden space the neurons at or below the threshold that were found.
+    """
+
+    counts: tuple[int, ...]
+
+
+def adapt(
+    net: Network, *, threshold: float, buffer: int, seed: int, inputs: Array | None = None
+) -> tuple[Network, Adapted]:
+    """Bring the number of neurons at or below the threshold to `buffer` in every hidden space.
+
+    One factorisation and at most one edit a space, and no recount: the count of a space depends on
+    the spaces before it alone, so after one sweep all are `buffer`, and a second sweep does
+    nothing. Back to front is different, because an edit changes M of the next space. Repeating
+    until nothing changes is not safe: where a singular value ties with the threshold, rounding
+    moves it to and fro, and growing and pruning can alternate for ever.
+
+    Structural nulls count: of the n_s singular values those beyond min(m, n) are 0. Counting only
+    min(m, n) values, as public code does, finds no scaffold in a space wider than its fan-in and
+    grows it for ever (C29). A computed value of at most max(m, n) u σ_max is 0 too, as for
+    `compress`, so that scaffolds count for every threshold.
+
+    Parameters
+    ----------
+    net : Network
+    threshold : float
+        ϑ ≥ 0. Orthogonal initialisation puts all singular values at 1.
+    buffer : int
+        k ≥ 1, which also keeps every space at k neurons or more.
+    seed : int
+        Not negative. Of the outgoing columns of new neurons; zero columns would never learn (C10).
+    inputs : array of shape (B, n_0), optional
+        The certificates then hold for these inputs. Without, as in `prune`, they hold for every
+        input: `exact_bound` is finite where the profile is bounded and s ≥ 2, `bound` is infinite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        When an argument is out of range or does not fit.
+
+    Examples
+    --------
+    >>> net = Network.random((3, 5, 4, 2), seed=0)
+    >>> wider, report = adapt(net, threshold=0.95, buffer=3, seed=1)
+    >>> wider.widths, report.counts
+    ((3, 6, 7, 2), (2, 0))
+    >>> adapt(wider, threshold=0.95, buffer=3, seed=2)[1].edits
+    ()
+    """
+    _check(threshold, buffer)
+    if index(seed) < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
+    if inputs is not None:
+        check_inputs(net, inputs)
+    edits: list[Edit] = []
+    certificates: list[Certificate] = []
+    counts = []
+    for space in range(1, net.depth + 1):
+        factors, count = _weak(net, space, threshold)
+        counts.append(count)
+        report: Report = Report(())
+        if count < buffer:
+            own = np.random.SeedSequence((seed, space)).generate_state(1)[0]
+            net, report = grow(net, space, buffer - count, seed=int(own))
+        elif count > buffer:
+            net, report = _prune(net, space, count - buffer, factors, inputs)
+            certificates.append(report)
+        edits += report.edits
+    return net, Adapted(tuple(edits), tuple(certificates), tuple(counts))
+
+
+@dataclass(frozen=True)
+class Controller(Rule):
+    """The controller as a rule: `adapt`, certified on the inputs of the moment.
+
+    Parameters
+    ----------
+    threshold : float
+        ϑ ≥ 0; published: 0.95 after orthogonal initialisation.
+    buffer : int
+        k ≥ 1; published: 5.
+
+    Examples
+    --------
+    >>> rule = Controller(threshold=0.95, buffer=5)
+    >>> net, when = Network.random((3, 4, 2), seed=0), When(1, 20, np.ones((1, 3)), seed=7)
+    >>> rule.edit(net, when)[0].widths, rule.rotates
+    ((3, 8, 2), True)
+    """
+
+    name: ClassVar[str] = "controller"
+
+    threshold: float
+    buffer: int
+
+    def __post_init__(self) -> None:
+        _check(self.threshold, self.buffer)
+
+    @property
+    def rotates(self) -> bool:
+        """True: pruning turns a space by its singular vectors."""
+        return True
+
+    def edit(self, net: Network, when: When) -> tuple[Network, Report] | None:
+        """Return `adapt(net)`, or None if every space has its buffer."""
+        edited, report = adapt(
+            net,
+            threshold=self.threshold,
+            buffer=self.buffer,
+            seed=when.seed,
+            inputs=when.inputs,
+        )
+        return (edited, report) if report.edits else None
+
+
+def _weak(net: Network, space: int, threshold: float) -> tuple[Factors, int]:
+    """Return the left factors of M and how many of its n_s singular values are ≤ ϑ."""
+    matrix = incoming(net, space)
+    unit = UNIT[arrays.precision(net.reference)]
+    u, s = factor.left_factors(matrix, unit)
+    strong = min(factor.rank(s, matrix.shape, unit), int((s > threshold).sum()))
+    return (u, s), len(u) - strong
+
+
+def _prune(
+    net: Network, space: int, count: int, factors: Factors, inputs: Array | None
+) -> tuple[Network, Certificate]:
+    state = None if inputs is None else trace(net, inputs).states[space - 1]
+    found = ranking(net, space, state, count=count, factors=factors)
+    return removed(net, found, count, inputs=inputs)
+
+
+def _check(threshold: float, buffer: int) -> None:
+    if not (isfinite(threshold) and threshold >= 0):
+        raise ValueError(f"threshold must be finite and not negative, got {threshold}")
+    if index(buffer) < 1:
+        raise ValueError(
+            f"buffer must be at least 1, got {buffer}: without a scaffold no space can grow, and "
+            "one below the threshold altogether would vanish"
+        )

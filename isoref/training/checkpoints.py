@@ -1,0 +1,228 @@
+"""Checkpoints: a run on disk, written in one step, that `train` goes on from as if never stopped.
+
+    DIR/checkpoint.npz     network, optimiser's state, position, history and events
+    DIR/event-<n>.npz      the edits of event n, n = 0, 1, …, as `load_edits` reads them
+
+Events come first, so that a checkpoint never names one that is missing. One process at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from isoref.control import Elementwise
+from isoref.edits import Edit
+from isoref.files import LIMIT, disk, load_edits, records, save_edits
+from isoref.files.content import NDArray, host_arrays, layers
+from isoref.files.description import Description, check_kind
+from isoref.files.failure import FileError
+from isoref.files.lock import locked
+from isoref.network import Network, Tangent
+from isoref.structure import Structured
+from isoref.training.events import Event
+from isoref.training.run import Run
+from isoref.training.state import State
+
+FORMAT = "isoref-checkpoint"
+VERSION = 1
+NAME = "checkpoint.npz"
+
+Mark = Mapping[str, str]
+"""What identifies a run: its settings, its data and its start, by name."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where a run is saved, how often, and whether to go on from what is there.
+
+    Parameters
+    ----------
+    directory : str or path-like
+        It exists, and belongs to this run alone.
+    every : int, optional
+        Save after every so many steps, and after each epoch; without it after each epoch.
+    resume : bool
+        Go on from the checkpoint in the directory, if there is one; False refuses to overwrite it.
+
+    Raises
+    ------
+    ValueError
+        When `every` is not positive.
+    """
+
+    directory: str | os.PathLike[str]
+    every: int | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.every is not None and (type(self.every) is not int or self.every < 1):
+            raise ValueError(f"every must be a positive number of steps, got {self.every!r}")
+
+    @contextmanager
+    def opened(self, start: Run[Any], mark: Mark) -> Iterator[Store]:
+        """Lock the directory while the run it holds, or `start`, goes on.
+
+        Raises
+        ------
+        FileExistsError
+            When there is a checkpoint and `resume` is False.
+        FileError
+            When the checkpoint is damaged, of another version, or of another run.
+        OSError
+            When another process has the directory, or it cannot be read.
+        """
+        with locked(self.directory):
+            store = Store(disk.spelled(self.directory), self.every, mark, start)
+            if os.path.exists(store.path):
+                if not self.resume:
+                    raise FileExistsError(
+                        f"{store.path}: a checkpoint is there already; resume from it, or choose "
+                        "another directory"
+                    )
+                store.run = read_checkpoint(self.directory, mark)
+                store.events = len(store.run.events)
+            yield store
+
+
+class Store:
+    """A directory that this process alone writes; `run` is where to begin."""
+
+    def __init__(self, directory: str, every: int | None, mark: Mark, run: Run[Any]) -> None:
+        self.directory, self.every, self.mark, self.run = directory, every, mark, run
+        self.path = os.path.join(directory, NAME)
+        self.events = 0  # number of those on disk
+
+    def due(self, steps: int, ended: bool) -> bool:
+        """Tell whether to save after `steps` steps, which may have ended an epoch."""
+        return ended or (self.every is not None and steps % self.every == 0)
+
+    def write(self, run: Run[Any]) -> None:
+        """Save `run`; when anything fails or interrupts, the old checkpoint is as it was."""
+        for number in range(self.events, len(run.events)):
+            save_edits(run.events[number].edits, _event(self.directory, number))
+        self.events = len(run.events)
+        found = {f"net.{name}": array for name, array in host_arrays(run.net).items()}
+        for moment, tree in run.state.moments.items():
+            found |= {f"{moment}.{name}": array for name, array in host_arrays(tree).items()}
+        found["history"] = _text(list(run.history))
+        found["events"] = _text([event.record() for event in run.events])
+        elementwise = isinstance(run.net, Elementwise)
+        kinds = [
+            la.weight.kind if isinstance(la.weight, Structured) else None for la in run.net.layers
+        ]
+        meta = {
+            "mark": dict(self.mark),
+            "elementwise": elementwise,
+            "profile": run.net.function if elementwise else run.net.profile.name,
+            "widths": run.net.widths,
+            "structure": kinds,
+            "moments": list(run.state.moments),
+            "squares": sorted(run.state.squares),
+            "steps": run.state.steps,
+            "epoch": run.epoch,
+            "within": run.within,
+            "loss": run.loss,
+        }
+        disk.write(self.path, records.encoded(FORMAT, VERSION, meta, found))
+
+
+def read_checkpoint(directory: str | os.PathLike[str], mark: Mark | None = None) -> Run[Any]:
+    """Return the run in a directory's checkpoint; with a mark, only if it is that run.
+
+    Raises
+    ------
+    FileError
+        When the checkpoint or the file of an event is damaged, of another version or of another
+        run.
+    OSError
+        When a file cannot be read.
+    """
+    directory = disk.spelled(directory)
+    path = os.path.join(directory, NAME)
+    meta, found = records.decoded(path, disk.read(path, LIMIT), FORMAT, VERSION)
+    try:
+        return _run(directory, path, meta, found, mark)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FileError(f"{path}: it is no checkpoint of a run ({error!r})") from error
+
+
+def _run(
+    directory: str, path: str, meta: dict[str, Any], found: dict[str, NDArray], mark: Mark | None
+) -> Run[Any]:
+    for name, wanted in (mark or {}).items():
+        if meta["mark"].get(name) != wanted:
+            raise FileError(
+                f"{path}: the checkpoint is of another run: {name} was {meta['mark'].get(name)}, "
+                f"now it is {wanted}; give the same settings and data, or another directory"
+            )
+    widths, kinds = tuple(meta["widths"]), tuple(meta["structure"])
+    for kind, (columns, rows) in zip(kinds, pairwise(widths), strict=True):
+        if kind is not None:
+            check_kind(f"{path}: structure", kind, rows, columns)
+    description = Description(meta["profile"], widths, kinds)
+    trees = {}
+    for name in ("net", *meta["moments"]):
+        arrays_ = {}
+        for entry, shape in description.shapes():
+            array = found.pop(f"{name}.{entry}")
+            if array.shape != shape:
+                raise FileError(
+                    f"{path}: {name}.{entry} must have shape {shape}, got {array.shape}"
+                )
+            arrays_[entry] = array
+        trees[name] = layers(description, arrays_)
+    try:
+        net = (Elementwise if meta["elementwise"] else Network)(trees.pop("net"), meta["profile"])
+        moments = {name: Tangent(tree) for name, tree in trees.items()}
+        history, records_ = (json.loads(found.pop(k).tobytes()) for k in ("history", "events"))
+    except (TypeError, ValueError) as error:
+        raise FileError(f"{path}: {error}") from error
+    events = tuple(
+        _recorded(record, load_edits(_event(directory, number)))
+        for number, record in enumerate(records_)
+    )
+    state = State(meta["steps"], moments, frozenset(meta["squares"]))
+    return Run(net, state, meta["epoch"], meta["within"], meta["loss"], tuple(history), events)
+
+
+def fingerprint(start: Run[Any], x: NDArray, labels: NDArray, **settings: Any) -> Mark:
+    """Return what identifies a run: texts of the settings, checksums of the data and the start."""
+    first = b"".join(array.tobytes() for array in host_arrays(start.net).values())
+    return {
+        **{name: _told(value) for name, value in settings.items()},
+        "x": f"{x.shape} {crc32(np.ascontiguousarray(x).data):08x}",
+        "labels": f"{labels.shape} {crc32(np.ascontiguousarray(labels).data):08x}",
+        "start": f"{start.net.widths} {crc32(first):08x} after {start.state.steps} steps",
+    }
+
+
+def _recorded(record: dict[str, Any], edits: tuple[Edit, ...]) -> Event:
+    measured, bound = (
+        None if record[name] is None else float(record[name]) for name in ("measured", "bound")
+    )
+    before, after = tuple(record["before"]), tuple(record["after"])
+    return Event(
+        record["epoch"], record["step"], record["rule"], edits, before, after, measured, bound
+    )
+
+
+def _told(value: Any) -> str:
+    name = getattr(value, "__qualname__", None)
+    return repr(value) if name is None else f"{value.__module__}.{name}"
+
+
+def _event(directory: str, number: int) -> str:
+    return os.path.join(directory, f"event-{number}.npz")
+
+
+def _text(value: Any) -> NDArray:
+    return np.frombuffer(json.dumps(value, allow_nan=False).encode(), np.uint8)

@@ -1,0 +1,205 @@
+"""What every optimiser is: one step in place on packed trees, and the laws of its state.
+
+    step(net, state, gradient) == (point, moments) after advance(point, slope, moments)
+
+Every rule maps a zero history to zero, so that scaffold neurons stay inert under it, and projects
+q to q ≥ 0 after each step. Not q = e^p instead: weight decay then pulls p to 0, that is q to 1, and
+q = 0, the plain isotropic network, is out of reach.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from math import inf, isfinite, sqrt
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from isoref import arrays
+from isoref.network import Layered, Tangent
+from isoref.training.packed import Packed
+from isoref.training.state import State
+
+NDArray = np.ndarray[Any, Any]
+
+AnyTree = TypeVar("AnyTree", bound=Layered)
+
+Condition = tuple[Callable[[float], bool], str]
+
+FRACTION: Condition = (lambda v: 0 <= v < 1, "at least 0 and below 1")
+
+BLOCK = 2**16
+"""Entries that are updated at a time: five arrays of them fit a second-level cache."""
+
+THREADED = 2**18
+"""Entries from which on the update is worth more than one thread."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimiser(ABC):
+    """What all rules share: a rate, weight decay, clipping, and the laws of their state.
+
+    Parameters
+    ----------
+    rate : float
+        η > 0; a schedule multiplies it.
+    decay : float
+        λ ≥ 0, weight decay of every parameter.
+    clip : float, optional
+        Scale the gradient down to this norm, of all parameters together, where it is longer.
+
+    Raises
+    ------
+    ValueError
+        When a setting is out of range.
+    """
+
+    rate: float
+    decay: float = 0.0
+    clip: float | None = None
+
+    moments: ClassVar[tuple[str, ...]]
+    """The names of the moments."""
+    squares: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that sum squares of entries, which no rotation carries along (C32)."""
+    commutes: ClassVar[bool]
+    """Whether training a rotated network is rotating the trained one."""
+
+    def __post_init__(self) -> None:
+        for name, (holds, wanted) in self._conditions().items():
+            value = getattr(self, name)
+            if value is None and name == "clip":
+                continue
+            if not (isinstance(value, int | float) and holds(value)):
+                raise ValueError(f"{name} must be {wanted}, got {value!r}")
+
+    def _conditions(self) -> dict[str, Condition]:
+        """Return what must hold for each number, and how to say it."""
+        return {
+            "rate": (lambda v: 0 < v < inf, "a positive number"),
+            "decay": (lambda v: 0 <= v < inf, "a number that is not negative"),
+            "clip": (lambda v: v > 0, "a positive number or None"),
+        }
+
+    def start(self, net: Layered) -> State:
+        """Return the state before the first step: moments of zero."""
+        return State(0, {name: Tangent.zeros(net) for name in self.moments}, self.squares)
+
+    def step(self, net: AnyTree, state: State, gradient: Tangent) -> tuple[AnyTree, State]:
+        """Return the next network and state; nothing is changed in place.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When the arrays are not NumPy's, the state is another optimiser's, widths differ, or
+            the step leaves the finite numbers.
+        """
+        state.check_fits(net, self.moments, self.squares)
+        point, slope = Packed(net), Packed(gradient)
+        if slope.vector.size != point.vector.size or gradient.widths != net.widths:
+            raise ValueError(
+                f"gradient must have the widths of net, {net.widths}, got {gradient.widths}"
+            )
+        moments = tuple(Packed(state.moments[name]) for name in self.moments)
+        self.advance(point, slope, moments, state.steps + 1)
+        trees = {
+            name: packed.tree(Tangent(net.layers))
+            for name, packed in zip(self.moments, moments, strict=True)
+        }
+        return point.tree(net), State(state.steps + 1, trees, self.squares)
+
+    def advance(
+        self,
+        point: Packed,
+        gradient: Packed,
+        moments: tuple[Packed, ...],
+        steps: int,
+        *,
+        factor: float = 1.0,
+        executor: Executor | None = None,
+    ) -> None:
+        """Move `point` and `moments` in place by step number `steps`; `gradient` is used up.
+
+        `factor` multiplies the rate. With an executor, half of a large update runs on it.
+        """
+        with arrays.quiet():
+            if self.clip is not None:
+                length = norm(gradient.vector)
+                if length > self.clip:
+                    gradient.vector *= gradient.vector.dtype.type(self.clip / length)
+            self._advance(point, gradient, moments, steps, factor * self.rate, executor)
+        if point.q.size:
+            np.maximum(point.q, 0, out=point.q)
+
+    @abstractmethod
+    def _advance(
+        self,
+        point: Packed,
+        gradient: Packed,
+        moments: tuple[Packed, ...],
+        steps: int,
+        rate: float,
+        executor: Executor | None,
+    ) -> None: ...
+
+
+class Entrywise(Optimiser):
+    """A rule that moves every entry by itself, and so in blocks, and on threads."""
+
+    def _advance(
+        self,
+        point: Packed,
+        gradient: Packed,
+        moments: tuple[Packed, ...],
+        steps: int,
+        rate: float,
+        executor: Executor | None,
+    ) -> None:
+        vectors = [packed.vector for packed in (point, gradient, *moments)]
+        size = point.vector.size
+        constants = self._constants(steps, rate, point.vector.dtype.type)
+
+        def work(first: int, last: int) -> None:
+            scratch = np.empty(min(BLOCK, last - first), point.vector.dtype)
+            for start in range(first, last, BLOCK):
+                stop = min(start + BLOCK, last)
+                parts = [vector[start:stop] for vector in vectors]
+                # Anew in each thread: what is quiet here is not quiet there.
+                with arrays.quiet():
+                    self._block(scratch[: stop - start], constants, *parts)
+
+        if executor is None or size < THREADED:
+            work(0, size)
+            return
+        middle = size // 2
+        other = executor.submit(work, middle, size)
+        work(0, middle)
+        other.result()
+
+    @abstractmethod
+    def _constants(self, steps: int, rate: float, dtype: Any) -> tuple[Any, ...]: ...
+
+    @abstractmethod
+    def _block(
+        self,
+        scratch: NDArray,
+        constants: tuple[Any, ...],
+        point: NDArray,
+        slope: NDArray,
+        *moments: NDArray,
+    ) -> None: ...
+
+
+def norm(vector: NDArray) -> float:
+    """Return the Euclidean norm; no square overflows or underflows."""
+    with arrays.quiet():
+        square = float(vector @ vector)
+    if isfinite(square) and square > 1e-30:
+        return sqrt(square)
+    largest = float(np.max(np.abs(vector), initial=0.0))
+    if not (largest > 0 and isfinite(largest)):
+        return largest
+    return largest * float(np.linalg.norm(vector / vector.dtype.type(largest)))

@@ -1,0 +1,146 @@
+"""A tree in one vector: what an optimiser updates in a few passes, and what it is made of.
+
+    vector = [W_0 | b_0], [W_1 | ψ_1 | b_1], …, [W_L | ψ_L | b_L], q_1 … q_L
+
+row by row. Every entry of the tree is a view of the vector, so that an update of the vector moves
+the tree, and M = [W | ψ | b] of a layer is one matrix that acts on (h, g, 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from isoref import arrays
+from isoref.layer import Layer
+from isoref.network import Layered
+from isoref.structure import Structured, dense, imposed, refilled, stored
+
+NDArray = np.ndarray[Any, Any]
+
+AnyTree = TypeVar("AnyTree", bound=Layered)
+
+
+class Packed:
+    """The entries of a NumPy tree, copied into one vector that they share from then on.
+
+    Parameters
+    ----------
+    tree : Network or Tangent
+        What to copy. A structured weight contributes what it stores.
+
+    Attributes
+    ----------
+    vector : array of shape (parameter count,)
+        Everything; q comes last.
+    joined : tuple of array of shape (n_{i+1}, n_i + 2), or None
+        [W | ψ | b] of each layer, [W | b] of the first; None where the weight is structured.
+    entries : tuple of dict
+        The arrays of each layer by name, views of `vector`.
+    q : array of shape (L,)
+        The squared intrinsic lengths, the end of `vector`.
+
+    Examples
+    --------
+    >>> from isoref import Network
+    >>> packed = Packed(Network.random((2, 3, 1), q=0.5, seed=0))
+    >>> packed.vector.size, packed.q.tolist()
+    (15, [0.5])
+    >>> packed.vector *= 2
+    >>> packed.q.tolist(), packed.joined[0].shape, packed.joined[1].shape
+    ([1.0], (3, 3), (1, 5))
+    """
+
+    def __init__(self, tree: Layered) -> None:
+        if not isinstance(tree.reference, np.ndarray):
+            raise TypeError(
+                f"training runs on NumPy arrays, got {type(tree.reference).__name__}; "
+                "convert the network, train it, and convert the result back"
+            )
+        size = sum(_sizes(layer) for layer in tree.layers) + tree.depth
+        self.vector: NDArray = np.empty(size, tree.reference.dtype)
+        self.q = self.vector[size - tree.depth :]
+        self.joined: tuple[NDArray | None, ...] = ()
+        self.entries: tuple[dict[str, NDArray], ...] = ()
+        self.like = tuple(layer.weight for layer in tree.layers)
+        start = 0
+        for i, layer in enumerate(tree.layers):
+            stop = start + _sizes(layer)
+            joined, entries = _views(layer, self.vector[start:stop])
+            if layer.q is not None:
+                entries["q"] = self.q[i : i + 1].reshape(())
+            self.joined += (joined,)
+            self.entries += (entries,)
+            start = stop
+        self.copy_from(tree)
+
+    def copy_from(self, tree: Layered) -> None:
+        """Copy the entries of a tree of the same shapes and structure into the vector."""
+        for layer, views in zip(tree.layers, self.entries, strict=True):
+            for name, view in views.items():
+                view[...] = stored(getattr(layer, name))
+
+    def tree(self, like: AnyTree) -> AnyTree:
+        """Return a copy as a tree of the type, profile and structure of `like`."""
+        return like.rebuilt(
+            _layer(layer, views) for layer, views in zip(like.layers, self.entries, strict=True)
+        )
+
+    def matrices(self) -> Iterator[NDArray]:
+        """Yield [W | ψ | b] of each layer, a structured weight as a plain matrix."""
+        for joined, like, entries in zip(self.joined, self.like, self.entries, strict=True):
+            if joined is not None:
+                yield joined
+                continue
+            columns = [dense(refilled(like, entries["weight"]))]
+            columns += [entries[name][:, None] for name in ("psi", "bias") if name in entries]
+            yield np.concatenate(columns, axis=1)
+
+    def move(self, layer: int, step: NDArray) -> None:
+        """Add to [W | ψ | b] of a layer what has its shape; outside the structure it is lost."""
+        joined, like, entries = self.joined[layer], self.like[layer], self.entries[layer]
+        if joined is not None:
+            joined += step
+            return
+        columns = like.shape[1]
+        entries["weight"] += imposed(step[:, :columns], like.kind).entries
+        for k, name in enumerate(name for name in ("psi", "bias") if name in entries):
+            entries[name] += step[:, columns + k]
+
+    def zeros(self, like: Layered) -> Packed:
+        """Return a vector of zeros in the shapes of `like`."""
+        found = Packed(like)
+        found.vector[...] = found.vector * 0
+        return found
+
+
+def _sizes(layer: Layer) -> int:
+    rows = layer.weight.shape[0]
+    size: int = stored(layer.weight).size + rows * (1 if layer.psi is None else 2)
+    return size
+
+
+def _views(layer: Layer, part: NDArray) -> tuple[NDArray | None, dict[str, NDArray]]:
+    rows, columns = layer.weight.shape
+    names = ["bias"] if layer.psi is None else ["psi", "bias"]
+    if isinstance(layer.weight, Structured):
+        size = stored(layer.weight).size
+        entries = {"weight": part[:size].reshape(stored(layer.weight).shape)}
+        for k, name in enumerate(names):
+            entries[name] = part[size + k * rows : size + (k + 1) * rows]
+        return None, entries
+    joined = part.reshape(rows, columns + len(names))
+    entries = {"weight": joined[:, :columns]}
+    for k, name in enumerate(names):
+        entries[name] = joined[:, columns + k]
+    return joined, entries
+
+
+def _layer(like: Layer, views: Mapping[str, NDArray]) -> Layer:
+    library = type(like.reference)
+    entries = {
+        name: arrays.owned(np.array(view, order="C")).view(library) for name, view in views.items()
+    }
+    return Layer(**{**entries, "weight": refilled(like.weight, entries["weight"])})

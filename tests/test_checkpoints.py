@@ -1,0 +1,205 @@
+"""Checkpoints: a run that is killed, resumed, damaged or shared loses nothing, and says so."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from isoref import Network, sparsify
+from isoref.control import Elementwise
+from isoref.data import load_digits, split, standardise
+from isoref.files import FileError
+from isoref.files.lock import LockError
+from isoref.network import leaves, plain
+from isoref.training import (
+    SGD,
+    AdamW,
+    Checkpoints,
+    Diverged,
+    Orthogonalised,
+    Run,
+    cross_entropy,
+    read_checkpoint,
+    train,
+)
+from isoref.training.optimiser import Optimiser
+from isoref.training.rates import Cosine
+from isoref.training.schedules import Widths
+
+PARTS = standardise(split(*load_digits(), seed=0))
+NET = Network.random((64, 8, 6, 10), q=0.1, seed=0)
+RULES = (Widths(start=(8, 6), target=(5, 8), hold=1, over=2),)
+KILLED: dict[str, Any] = {
+    "rules": (Widths(start=(8, 6), target=(3, 12), hold=2, over=20),),
+    "epochs": 60,
+    "edit_every": 9,
+    "probe": 4,
+}
+
+
+def learnt(start: Any = NET, **changes: Any) -> Run[Any]:
+    settings: dict[str, Any] = {"optimiser": SGD(rate=0.1), "epochs": 3, "batch": 50, "seed": 0}
+    return train(start, PARTS.x, PARTS.labels, **(settings | changes))
+
+
+def same_run(a: Run[Any], b: Run[Any]) -> bool:
+    trees = [(a.net, b.net), *((a.state.moments[k], b.state.moments[k]) for k in a.state.moments)]
+    equal = all(
+        np.array_equal(x, y) for s, t in trees for _, _, (x, y) in leaves(plain(s), plain(t))
+    )
+    records = [[event.record() for event in run.events] for run in (a, b)]
+    return (
+        equal
+        and a.history == b.history
+        and records[0] == records[1]
+        and (a.state.steps, a.epoch, a.within, a.loss) == (b.state.steps, b.epoch, b.within, b.loss)
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "start", "rules"),
+    [
+        (SGD(rate=0.1, nesterov=True, decay=1e-3), NET, RULES),
+        (Orthogonalised(rate=0.05), NET, RULES),
+        (AdamW(rate=0.01), NET, ()),
+        (AdamW(rate=0.01, clip=0.1), sparsify(NET)[0], ()),
+        (SGD(rate=0.1), Elementwise.random((64, 8, 6, 10), seed=0), ()),
+    ],
+    ids=["sgd", "orthogonalised", "adamw", "sparse", "elementwise"],
+)
+def test_what_is_read_is_what_was_written(
+    tmp_path: Path, optimiser: Optimiser, start: Any, rules: Any
+) -> None:
+    run = learnt(start, optimiser=optimiser, rules=rules, checkpoints=Checkpoints(str(tmp_path)))
+    back = read_checkpoint(tmp_path)
+    assert type(back.net) is type(run.net)
+    assert same_run(run, back)
+    again = learnt(
+        start, optimiser=optimiser, rules=rules, checkpoints=Checkpoints(str(tmp_path), resume=True)
+    )
+    assert same_run(run, again)
+
+
+def test_killed_anywhere_and_resumed_it_ends_byte_for_byte_the_same(tmp_path: Path) -> None:
+    """A process of its own, killed by the system at 50 random moments."""
+    program = """
+import sys
+from tests.test_checkpoints import KILLED, Checkpoints, learnt
+print("started", flush=True)
+learnt(**KILLED, checkpoints=Checkpoints(sys.argv[1], every=2, resume=True))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    rng = np.random.default_rng(0)
+    steps = [0]
+    for _ in range(50):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(float(rng.exponential(0.05)))
+        process.kill()
+        _, errors = process.communicate()
+        assert process.returncode == -signal.SIGKILL, errors.decode()
+        if (tmp_path / "checkpoint.npz").exists():
+            steps.append(read_checkpoint(tmp_path).state.steps)
+    assert steps == sorted(steps)
+    assert len(set(steps)) > 20
+    subprocess.run(command, check=True, capture_output=True)
+    assert same_run(learnt(**KILLED), read_checkpoint(tmp_path))
+
+
+# What keeps a run from going on
+
+
+def test_settings_data_and_start_must_be_the_same(tmp_path: Path) -> None:
+    learnt(epochs=1, checkpoints=Checkpoints(str(tmp_path)))
+    again = Checkpoints(str(tmp_path), resume=True)
+    for changes, text in (
+        ({"seed": 1}, r"another run: seed was 0, now it is 1; give the same settings and data"),
+        ({"optimiser": SGD(rate=0.2)}, r"optimiser was SGD\(rate=0.1.*now it is SGD\(rate=0.2"),
+        ({"batch": 51}, "batch was 50, now it is 51"),
+        ({"rules": RULES}, "rules was"),
+        ({"start": Network.random((64, 8, 6, 10), seed=1)}, "start was"),
+        ({"schedule": Cosine()}, "schedule was Constant"),
+    ):
+        with pytest.raises(FileError, match=text):
+            learnt(checkpoints=again, **changes)
+    with pytest.raises(FileError, match="x was"):
+        train(
+            NET,
+            2 * PARTS.x,
+            PARTS.labels,
+            optimiser=SGD(rate=0.1),
+            epochs=3,
+            batch=50,
+            seed=0,
+            checkpoints=again,
+        )
+    assert learnt(epochs=2, checkpoints=again).epoch == 2
+
+
+def test_a_checkpoint_is_not_overwritten_by_another_run(tmp_path: Path) -> None:
+    learnt(epochs=1, checkpoints=Checkpoints(str(tmp_path)))
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    with pytest.raises(FileExistsError, match="a checkpoint is there already; resume from it"):
+        learnt(epochs=1, seed=1, checkpoints=Checkpoints(str(tmp_path)))
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+def test_two_processes_do_not_write_one_directory(tmp_path: Path) -> None:
+    def other(run: Run[Any]) -> None:
+        with pytest.raises(LockError, match="process"):
+            learnt(epochs=1, checkpoints=Checkpoints(str(tmp_path), resume=True))
+
+    learnt(epochs=1, callbacks=(other,), checkpoints=Checkpoints(str(tmp_path)))
+
+
+def test_a_diverged_run_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    calls = 0
+
+    def loss(y: Any, given: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        value, ybar = cross_entropy(y, given)
+        return value * (np.nan if calls == 70 else 1.0), ybar
+
+    with pytest.raises(Diverged, match="step 70") as found:
+        learnt(loss=loss, checkpoints=Checkpoints(str(tmp_path), every=4))
+    assert "checkpoint.npz, is as it was" in found.value.__notes__[0]
+    assert read_checkpoint(tmp_path).state.steps == 68
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    learnt(epochs=2, rules=RULES, probe=4, checkpoints=Checkpoints(str(tmp_path)))
+    path = tmp_path / "checkpoint.npz"
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    whole = read_checkpoint(tmp_path)
+    for _ in range(300):
+        damaged = bytearray(data)
+        if rng.random() < 0.3:
+            del damaged[int(rng.integers(len(data))) :]
+        else:
+            damaged[int(rng.integers(len(data)))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        with suppress(FileError):
+            assert same_run(whole, read_checkpoint(tmp_path))
+    path.write_bytes(data)
+    event = tmp_path / "event-0.npz"
+    event.write_bytes(event.read_bytes()[:-1])
+    with pytest.raises(FileError, match="event-0"):
+        read_checkpoint(tmp_path)
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="create the directory first"):
+        learnt(checkpoints=Checkpoints(str(tmp_path / "none")))
+    with pytest.raises(ValueError, match="every must be a positive number of steps, got 0"):
+        Checkpoints(str(tmp_path), every=0)
