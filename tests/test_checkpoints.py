@@ -96,23 +96,33 @@ from tests.test_checkpoints import KILLED, Checkpoints, learnt
 print("started", flush=True)
 learnt(**KILLED, checkpoints=Checkpoints(sys.argv[1], every=2, resume=True))
 """
-    command = [sys.executable, "-c", program, str(tmp_path)]
     rng = np.random.default_rng(0)
-    steps = [0]
-    for _ in range(50):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(float(rng.exponential(0.05)))
-        process.kill()
-        _, errors = process.communicate()
-        assert process.returncode == -signal.SIGKILL, errors.decode()
-        if (tmp_path / "checkpoint.npz").exists():
-            steps.append(read_checkpoint(tmp_path).state.steps)
-    assert steps == sorted(steps)
-    assert len(set(steps)) > 20
-    subprocess.run(command, check=True, capture_output=True)
-    assert same_run(learnt(**KILLED), read_checkpoint(tmp_path))
+    whole, kills, seen = learnt(**KILLED), 0, set()
+    for number in range(50):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        command, steps = [sys.executable, "-c", program, str(directory)], [0]
+        while True:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            assert process.stdout is not None
+            process.stdout.readline()
+            if kills < 50:
+                time.sleep(float(rng.exponential(0.05)))
+                process.kill()
+            _, errors = process.communicate()
+            if process.returncode == 0:
+                break
+            assert process.returncode == -signal.SIGKILL, errors.decode()
+            kills += 1
+            if (directory / "checkpoint.npz").exists():
+                steps.append(read_checkpoint(directory).state.steps)
+        assert steps == sorted(steps)
+        assert same_run(whole, read_checkpoint(directory))
+        seen |= set(steps)
+        if kills == 50:
+            break
+    assert kills == 50
+    assert len(seen) > 10
 
 
 # What keeps a run from going on

@@ -156,7 +156,7 @@ def train(
             )
             store = stack.enter_context(checkpoints.opened(run, mark))
             run = store.run
-        work = stack.enter_context(Work(run, optimiser, loss, psi_decay, x, labels, batch, seed))
+        work = Work(run, optimiser, loss, psi_decay, x, labels, batch, seed)
         inputs = x[:: max(1, len(x) // probe)][:probe]
         total = epochs * work.per_epoch
         line = stack.enter_context(Progress(epochs, progress))

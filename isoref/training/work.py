@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from math import isfinite
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -40,18 +38,8 @@ class Work:
         self.per_epoch = -(-len(x) // batch)
         self.epoch, self.within, self.total = run.epoch, run.within, run.loss
         self.history, self.events = list(run.history), list(run.events)
-        self.executor: ThreadPoolExecutor | None = None
         self._load(run.net, run.state)
         self._shuffle()
-
-    def __enter__(self) -> Self:
-        if (os.cpu_count() or 1) > 1:
-            self.executor = ThreadPoolExecutor(1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.executor is not None:
-            self.executor.shutdown()
 
     def step(self, factor: float) -> None:
         """Make one step, at `factor` times the optimiser's rate."""
@@ -65,9 +53,7 @@ class Work:
         if not isfinite(value):
             raise diverged(self.like, self.point, x, self.steps + 1, f"the loss became {value}")
         self.steps += 1
-        self.optimiser.advance(
-            self.point, self.slope, self.moments, self.steps, factor=factor, executor=self.executor
-        )
+        self.optimiser.advance(self.point, self.slope, self.moments, self.steps, factor=factor)
         self.total += value
         self.within += 1
         if self.within == self.per_epoch:
