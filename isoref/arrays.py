@@ -135,6 +135,18 @@ def take(array: Array, indices: np.ndarray[Any, Any], axis: int = 0) -> Array:
     return xp.take(array, from_numpy(np.asarray(indices, np.int64), array), axis=axis)
 
 
+def turned(matrix: Array, array: Array, axis: int = 0) -> Array:
+    """Return `matrix` (m, n) applied to an axis of length n of `array`."""
+    xp = namespace(matrix, array)
+    if axis == 1 and array.ndim == 2:
+        return array @ matrix.T
+    if axis == 0 and array.ndim <= 2:
+        return matrix @ array
+    first = xp.moveaxis(array, axis, 0)
+    flat = matrix @ xp.reshape(first, (first.shape[0], -1))
+    return xp.moveaxis(xp.reshape(flat, (matrix.shape[0], *first.shape[1:])), 0, axis)
+
+
 def frozen(array: Array) -> Array:
     """Return the same values in an array that nobody can write to, where the library knows that.
 
