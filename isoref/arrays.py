@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -143,7 +144,8 @@ def turned(matrix: Array, array: Array, axis: int = 0) -> Array:
     if axis == 0 and array.ndim <= 2:
         return matrix @ array
     first = xp.moveaxis(array, axis, 0)
-    flat = matrix @ xp.reshape(first, (first.shape[0], -1))
+    # Not −1, which no library infers of an array without entries.
+    flat = matrix @ xp.reshape(first, (first.shape[0], prod(first.shape[1:])))
     return xp.moveaxis(xp.reshape(flat, (matrix.shape[0], *first.shape[1:])), 0, axis)
 
 

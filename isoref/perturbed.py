@@ -136,7 +136,7 @@ def _jvp(
         radial, half = _dot(u, a_dot, noise), 0.5 * np.asarray(dot.q) * _ones(r)
         h_dot = noise.terms(gamma * a_dot, delta * radial * u, gamma_prime * half * u)
         g_dot = noise.terms(gamma_prime * radial, _times(kappa, half))
-    return images_of(a_dot, where.out)
+    return np.asarray(images_of(a_dot, where.out))
 
 
 def _backward(

@@ -81,7 +81,7 @@ def layers(description: Description, found: Mapping[str, NDArray]) -> list[Layer
         if kind is not None:
             weight = refilled(blank(kind, shape, weight), weight)
         others: Any = {name: found.get(f"layer.{i}.{name}") for name in ("bias", "psi", "q")}
-        result.append(Layer(weight, **others))
+        result.append(Layer(weight, **others, **description.reading(i)))
     return result
 
 
