@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,19 @@ def take(array: Array, indices: np.ndarray[Any, Any], axis: int = 0) -> Array:
     """Return the parts of `array` along `axis` at the NumPy integers `indices`."""
     xp = namespace(array)
     return xp.take(array, from_numpy(np.asarray(indices, np.int64), array), axis=axis)
+
+
+def turned(matrix: Array, array: Array, axis: int = 0) -> Array:
+    """Return `matrix` (m, n) applied to an axis of length n of `array`."""
+    xp = namespace(matrix, array)
+    if axis == 1 and array.ndim == 2:
+        return array @ matrix.T
+    if axis == 0 and array.ndim <= 2:
+        return matrix @ array
+    first = xp.moveaxis(array, axis, 0)
+    # Not −1, which no library infers of an array without entries.
+    flat = matrix @ xp.reshape(first, (first.shape[0], prod(first.shape[1:])))
+    return xp.moveaxis(xp.reshape(flat, (matrix.shape[0], *first.shape[1:])), 0, axis)
 
 
 def frozen(array: Array) -> Array:

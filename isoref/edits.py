@@ -19,7 +19,6 @@ import numpy as np
 from isoref import arrays, structure
 from isoref.arrays import Array
 from isoref.gauge import UNIT, check_isotropic, rotate, rotation_deviation
-from isoref.layer import Layer
 from isoref.network import Layered, Network, Tangent, Tree, plain, tree_map
 
 
@@ -132,7 +131,8 @@ class Grow(Edit):
         wider = arrays.owned(xp.concat([structure.dense(above.weight), columns], axis=1))
         psi = None if below.psi is None else longer(below.psi)
         layers = list(tree.layers)
-        layers[self.space - 1] = Layer(longer(below.weight), longer(below.bias), psi, below.q)
+        rows = {"weight": longer(below.weight), "bias": longer(below.bias), "psi": psi}
+        layers[self.space - 1] = replace(below, **rows)
         layers[self.space] = replace(above, weight=wider)
         return tree.trusted(layers)
 
@@ -162,7 +162,7 @@ class Drop(Edit):
                 f"the constants c must have squares in {c.dtype}, because q absorbs c·c, got "
                 f"|c| up to {largest:.3g}; scale the layer down first"
             )
-        return _absorbed(self._kept(net), self.space, q, above.psi + columns @ c)
+        return _absorbed(self._kept(net), self.space, q, above.psi + _applied(columns, c))
 
     def pad(self, moment: Tangent) -> Tangent:
         """Return the moment without the entries of the neurons."""
@@ -174,7 +174,7 @@ class Drop(Edit):
         xp = arrays.namespace(c)
         c_dot = self._constants(velocity) if self.values is None else xp.zeros_like(c)
         below, above = velocity.layers[self.space - 1 : self.space + 1]
-        psi = above.psi + self._columns(velocity) @ c + columns @ c_dot
+        psi = above.psi + _applied(self._columns(velocity), c) + _applied(columns, c_dot)
         return _absorbed(self._kept(velocity), self.space, below.q + 2 * xp.sum(c * c_dot), psi)
 
     def spread(self, net: Network, deviation: Tangent) -> Tangent:
@@ -191,10 +191,12 @@ class Drop(Edit):
             net.layers[self.space].psi,
         )
         own_q = unit * (old_q + c @ c)
-        own_psi = unit * (np.abs(arrays.to_numpy(old_psi)) + np.abs(w) @ np.abs(c))
+        own_psi = unit * (np.abs(arrays.to_numpy(old_psi)) + _applied(np.abs(w), np.abs(c)))
         # Lengths by hypot: no square over- or underflows.
         q = np.hypot.reduce([below.q, own_q, *(2 * c * dc)])
-        parts = np.concatenate([above.psi[:, None], own_psi[:, None], w * dc, dw * c], axis=1)
+        kernel = (-1, *(1 for _ in w.shape[2:]))
+        spread = w * np.reshape(dc, kernel), dw * np.reshape(c, kernel)
+        parts = np.concatenate([above.psi[:, None], own_psi[:, None], *spread], axis=1)
         psi = np.hypot.reduce(parts, axis=1)
         return _absorbed(self._kept(deviation), self.space, q, psi)
 
@@ -264,7 +266,7 @@ class Inputs(Edit):
             structure.dense(net.layers[0].weight), np.array(self.removed, int), axis=1
         )
         layers = list(net.layers)
-        layers[0] = replace(layers[0], bias=arrays.owned(layers[0].bias + gone @ self.values))
+        layers[0] = replace(layers[0], bias=arrays.owned(layers[0].bias + self._folded(gone)))
         return self._resized(net.rebuilt(layers), self.columns)
 
     def pad(self, moment: Tangent) -> Tangent:
@@ -275,8 +277,13 @@ class Inputs(Edit):
         """Return the velocity with ḃ_0 += Ẇ_0 v."""
         first = velocity.layers[0]
         gone = arrays.take(structure.dense(first.weight), np.array(self.removed, int), axis=1)
-        layers = [replace(first, bias=arrays.owned(first.bias + gone @ self.values))]
+        layers = [replace(first, bias=arrays.owned(first.bias + self._folded(gone)))]
         return self.pad(Tangent([*layers, *velocity.layers[1:]]))
+
+    def _folded(self, columns: Array) -> Array:
+        """Return what constant inputs add to b_0: W v, summed over the taps."""
+        found, xp = _applied(columns, self.values), arrays.namespace(columns)
+        return found if found.ndim == 1 else xp.sum(found, axis=tuple(range(1, found.ndim)))
 
     def _resized(self, tree: Tree, columns: Array) -> Tree:
         kept: Tree = taken(tree, 0, np.delete(np.arange(tree.widths[0]), self.removed))
@@ -355,6 +362,13 @@ def taken(tree: Tree, space: int, kept: np.ndarray[Any, Any]) -> Tree:
         return array
 
     return tree_map(act, tree)
+
+
+def _applied(columns: Array, c: Array) -> Array:
+    """Return Σ_j columns[:, j, …] c_j: ψ's part, a kernel where the columns are kernels."""
+    if columns.ndim == 2:
+        return columns @ c
+    return arrays.turned(c[None, :], columns, 1)[:, 0, ...]
 
 
 def _absorbed(tree: Tree, space: int, q: Array, psi: Array) -> Tree:

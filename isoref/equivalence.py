@@ -11,8 +11,9 @@ linear system
     X_t P = P′ X_s      X_s Pᵀ = P′ᵀ X_t      for all parameters, X = 1 where nothing can rotate
 
 has a solution that is invertible in every space; its polar factors are then a gauge (C35, proved
-in `isoref.intertwiner`). Procrustes from front to back is not enough: where rank [W | ψ | b] < n_s
-a space keeps a freedom that only the layers after it decide.
+in `isoref.intertwiner`). A kernel is one P for each of its taps, which share X_s and X_t; kernels,
+strides, paddings, dilations and pools have to be equal. Procrustes from front to back is not
+enough: where rank [W | ψ | b] < n_s a space keeps a freedom that only the layers after it decide.
 
 The verdict rests on one comparison, of `b` with `a` rotated, entry by entry. What is assumed: `b`
 is a gauge copy of `a` whose entries carry the error of one rotation in floating point. A rotation
@@ -109,7 +110,7 @@ def gauge_between(
     True
     """
     _check(a, b, units)
-    if a.widths != b.widths or a.profile != b.profile:
+    if a.widths != b.widths or a.profile != b.profile or _readings(a) != _readings(b):
         return None
     found = _parameters(a, b, units)
     if not all(parameter.same_length for parameter in found):
@@ -136,8 +137,9 @@ def gauge_between(
 class _Parameter:
     """A pair of like arrays and what their entries may differ by.
 
-    `spaces` are those of the axes, 0 for input and output. `length`, the norm over the hidden axes,
-    `scale`, the same with what underflow adds, and `limit` broadcast against the arrays.
+    `spaces` are those of the axes, 0 for input, output and kernel. `length`, the norm over the
+    hidden axes, `scale`, the same with what underflow adds, and `limit` broadcast against the
+    arrays.
     """
 
     spaces: tuple[int, ...]
@@ -162,6 +164,7 @@ def _parameters(a: Network, b: Network, units: float | None) -> list[_Parameter]
         first, second = (arrays.to_numpy(value).astype(np.float64) for value in values)
         labels = {"write": (layer + 1) % (a.depth + 1), "read": layer}
         spaces = tuple(labels[label] for label in AXES[name])
+        spaces += (0,) * (first.ndim - len(spaces))  # the axes of a kernel
         length = _length(first, spaces)
         scale = length + tiny / unit
         own = hypot(*(_deviation(a.widths[space]) for space in spaces if space))
@@ -187,7 +190,8 @@ def _length(array: NDArray, spaces: tuple[int, ...]) -> NDArray:
     top = np.max(np.abs(array), axis=hidden, keepdims=True)
     array = array / np.where(top == 0, 1, top)
     if len(hidden) == 2:
-        norm = np.asarray(spectral_norm(array))
+        norms = [spectral_norm(tap) for tap in _taps(array)]
+        norm = np.reshape(norms, (1, 1, *array.shape[2:]))
     else:
         norm = np.sqrt(np.sum(array**2, axis=hidden, keepdims=True))
     with arrays.quiet():
@@ -202,13 +206,22 @@ def _systems(found: list[_Parameter], net: Network) -> tuple[System, System]:
         pair = np.stack([p.a, p.b]) / p.scale
         hidden = [axis for axis, space in enumerate(p.spaces) if space]
         if len(hidden) == 2:
-            links.append(pair)
+            links.append([_taps(array) for array in pair])
         for axis in hidden if len(hidden) == 1 else []:
             column = np.moveaxis(pair, axis + 1, 1)
             columns[p.spaces[axis]].append(column.reshape(*column.shape[:2], -1))
     sources = [_narrow(np.concatenate(group, axis=2)) for group in columns.values()]
     first, second = ([v[k] for v in sources] for k in (0, 1))
     return System(first, [W[0] for W in links]), System(second, [W[1] for W in links])
+
+
+def _taps(weight: NDArray) -> NDArray:
+    """Return the matrices (taps, n_out, n_in) of a weight, a single one without a kernel."""
+    return np.moveaxis(weight.reshape(*weight.shape[:2], -1), 2, 0)
+
+
+def _readings(net: Network) -> list[tuple[tuple[int, ...], dict[str, int]]]:
+    return [(layer.kernel, layer.reading) for layer in net.layers]
 
 
 def _narrow(pair: NDArray) -> NDArray:

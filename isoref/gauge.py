@@ -58,10 +58,9 @@ def rotate(tree: Tree, space: int, R: Array) -> Tree:
     check_orthogonal(tree, space, R)
 
     def act(array: Array, spaces: tuple[int, ...]) -> Array:
-        if spaces[:1] == (space,):
-            array = R @ array
-        if spaces[1:] == (space,):
-            array = array @ R.T
+        for axis, label in enumerate(spaces):
+            if label == space:
+                array = arrays.turned(R, array, axis)
         return array
 
     return tree_map(act, tree)
@@ -85,10 +84,24 @@ def moment(net: Network, gradient: Tangent, space: int) -> Array:
     check_hidden(net, space)
     below, bar = net.layers[space - 1], gradient.layers[space - 1]
     above, bar_above = net.layers[space], gradient.layers[space]
-    total = dense(below.weight) @ dense(bar.weight).T + below.bias[:, None] * bar.bias[None, :]
+    total = _product(dense(below.weight), dense(bar.weight))
+    total = total + below.bias[:, None] * bar.bias[None, :]
     if below.psi is not None and bar.psi is not None:
-        total = total + below.psi[:, None] * bar.psi[None, :]
-    return total - dense(bar_above.weight).T @ dense(above.weight)
+        total = total + _product(below.psi, bar.psi)
+    return total - _product(dense(bar_above.weight), dense(above.weight), axis=1)
+
+
+def _product(first: Array, second: Array, axis: int = 0) -> Array:
+    """Return Σ first_i second_j over all axes but one: A Bᵀ for matrices and axis 0."""
+    if first.ndim > 2:
+        xp = arrays.namespace(first, second)
+        flat = [xp.moveaxis(v, axis, 0) for v in (first, second)]
+        first, second = (xp.reshape(v, (v.shape[0], -1)) for v in flat)
+    elif first.ndim == 1:
+        first, second = first[:, None], second[:, None]
+    elif axis == 1:
+        first, second = first.T, second.T
+    return first @ second.T
 
 
 def check_hidden(tree: Tree, space: int) -> None:

@@ -46,7 +46,8 @@ class System:
     """The parameters of a network between its hidden spaces 1 … L, at list positions 0 … L − 1.
 
     `sources[s]` (n_s, k) holds in its columns what joins space s to one-dimensional spaces where
-    X = 1: b, ψ, the columns of W_0 and the rows of W_L. `links[s]` (n_{s+1}, n_s) is W.
+    X = 1: b, ψ, the columns of W_0 and the rows of W_L. `links[s]` (taps, n_{s+1}, n_s) is W, one
+    matrix for each entry of the kernel and a single one without; each is a parameter of its own.
     """
 
     sources: Sequence[NDArray]
@@ -58,11 +59,17 @@ class System:
         return [len(source) for source in self.sources]
 
     def into(self, s: int) -> Iterator[tuple[int, NDArray]]:
-        """Yield each space next to s with the matrix, W or Wᵀ, that maps it to s."""
+        """Yield each space next to s with every matrix, W or Wᵀ, that maps it to s."""
+        for t, taps in self.between(s):
+            for P in taps:
+                yield t, P
+
+    def between(self, s: int) -> Iterator[tuple[int, NDArray]]:
+        """Yield each space next to s with all its matrices (taps, n_s, n_t) as one array."""
         if s > 0:
             yield s - 1, self.links[s - 1]
         if s < len(self.links):
-            yield s + 1, self.links[s].T
+            yield s + 1, np.swapaxes(self.links[s], 1, 2)
 
     def turned(self, X: Solution) -> System:
         """Return the system after the rotation of every space by its X_s."""
@@ -101,11 +108,12 @@ def solve(a: System, b: System, noise: float, rng: np.random.Generator) -> Solut
         eye = np.eye(len(v))
         equations.append(({s: np.kron(eye, v.T)}, v_b.ravel()))  # X v = v′
         equations.append(({s: np.kron(v_b.T, eye)}, v.T.ravel()))  # v′ᵀ X = vᵀ
-    for s, (W, W_b) in enumerate(zip(a.links, b.links, strict=True)):
-        rows, columns = (np.eye(n) for n in W.shape)
-        zero = np.zeros(W.size)
-        equations.append(({s + 1: np.kron(rows, W.T), s: -np.kron(W_b, columns)}, zero))
-        equations.append(({s: np.kron(columns, W), s + 1: -np.kron(W_b.T, rows)}, zero))
+    for s, links in enumerate(zip(a.links, b.links, strict=True)):
+        for W, W_b in zip(*links, strict=True):
+            rows, columns = (np.eye(n) for n in W.shape)
+            zero = np.zeros(W.size)
+            equations.append(({s + 1: np.kron(rows, W.T), s: -np.kron(W_b, columns)}, zero))
+            equations.append(({s: np.kron(columns, W), s + 1: -np.kron(W_b.T, rows)}, zero))
     matrix = np.zeros((sum(len(right) for _, right in equations), ends[-1]))
     row = 0
     for terms, right in equations:
@@ -173,7 +181,8 @@ def element(system: System, seed: int) -> list[NDArray]:
     """Return random elements N_s, of norm at most 1, of the algebra that the parameters generate.
 
     Every round reaches one space further and doubles the degree; the terms of low degree stay. The
-    products are not symmetrised: sums of symmetric products need not generate the algebra.
+    products are not symmetrised: sums of symmetric products need not generate the algebra. Nor are
+    the taps of a kernel taken one by one: P_j N P_kᵀ is a closed path too.
     """
     rng = np.random.default_rng(seed)
     N = [np.eye(n) for n in system.widths]
@@ -185,8 +194,10 @@ def element(system: System, seed: int) -> list[NDArray]:
         fresh = []
         for s in range(len(N)):
             total = core[s]
-            for t, P in system.into(s):
-                total = total + rng.uniform(0.5, 1.5) * (P @ N[t] @ P.T)
+            for t, P in system.between(s):
+                # A path may leave by one tap and come back by another.
+                mixed = np.tensordot(rng.uniform(0.5, 1.5, (len(P), len(P))), P, axes=1)
+                total = total + np.sum(mixed @ N[t] @ np.swapaxes(P, 1, 2), axis=0)
             fresh.append(total + rng.uniform(0.5, 1.0) * (N[s] @ total))
         N = [M * (rng.uniform(0.5, 1.0) / (spectral_norm(M) or 1.0)) for M in fresh]
     return N

@@ -18,6 +18,9 @@ AXES: dict[str, tuple[str, ...]] = {
 }
 """The space of each axis: layer i reads space i and writes space i + 1."""
 
+READING = {"stride": 1, "padding": 0, "dilation": 1, "pool": 0}
+"""How a convolution reads an image, and the least value of each."""
+
 Spaces = tuple[int, ...]
 
 
@@ -27,15 +30,22 @@ class Layer:
 
     Parameters
     ----------
-    weight : array of shape (n_out, n_in), or Structured
-        W; a `Structured` weight stores only what can be different from zero.
+    weight : array of shape (n_out, n_in) or (n_out, n_in, *kernel), or Structured
+        W, with one or two kernel axes for a convolution, which belong to no space. A `Structured`
+        weight stores only what can be different from zero.
     bias : array of shape (n_out,)
         b.
-    psi : array of shape (n_out,), optional
-        ψ, which multiplies the gain of the space that the layer reads; None in the first layer.
+    psi : array of shape (n_out,) or (n_out, *kernel), optional
+        ψ, which multiplies the gain of the space that the layer reads, a kernel on the gain map in
+        a convolution; None in the first layer.
     q : number or 0-d array, optional
         Squared intrinsic length of the space that the layer writes; None in the last layer,
         which has no activation.
+    stride, padding, dilation : int
+        Of a convolution: steps between windows, zeros on every side, steps between taps.
+    pool : int
+        Of a convolution: (h, g) is averaged over blocks of this extent first; 0 averages it over
+        the whole image. Both must be averaged alike, or ψ would see another gain than h has.
 
     Raises
     ------
@@ -54,15 +64,31 @@ class Layer:
     bias: Array
     psi: Array = None
     q: Array = None
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    pool: int = 1
 
     def __post_init__(self) -> None:
         arrays.precision(self.reference, "weight")
-        if self.weight.ndim != 2:
-            raise ValueError(f"weight must have shape (n_out, n_in), got {self.weight.shape}")
+        if not 2 <= self.weight.ndim <= 4:
+            raise ValueError(
+                "weight must have shape (n_out, n_in), or (n_out, n_in, *kernel) with one or two "
+                f"kernel axes, got {tuple(self.weight.shape)}"
+            )
         if 0 in self.weight.shape:
             raise ValueError(
                 f"weight must have at least one row and one column, got {self.weight.shape}"
             )
+        for name, least in READING.items():
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+            if self.weight.ndim == 2 and value != getattr(Layer, name):
+                raise ValueError(
+                    f"{name} is for convolutions; the weight {tuple(self.weight.shape)} has no "
+                    f"kernel axes, got {name}={value}"
+                )
         if isinstance(self.q, int | float | np.generic):
             object.__setattr__(self, "q", arrays.like(float(self.q), self.reference))
         for name, shape in self._shapes().items():
@@ -87,9 +113,19 @@ class Layer:
         """An array that tells the library, dtype and device of the layer."""
         return stored(self.weight)
 
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """Extents of the kernel; () for a dense layer."""
+        return tuple(self.weight.shape[2:])
+
+    @property
+    def reading(self) -> dict[str, int]:
+        """How the layer reads an image: stride, padding, dilation and pool."""
+        return {name: getattr(self, name) for name in READING}
+
     def _shapes(self) -> dict[str, tuple[int, ...]]:
-        rows, columns = self.weight.shape
-        return {"weight": (rows, columns), "bias": (rows,), "psi": (rows,), "q": ()}
+        rows, _, *kernel = shape = tuple(self.weight.shape)
+        return {"weight": shape, "bias": (rows,), "psi": (rows, *kernel), "q": ()}
 
 
 def check_structure(layers: tuple[Layer, ...]) -> None:
@@ -108,6 +144,12 @@ def check_structure(layers: tuple[Layer, ...]) -> None:
             raise ValueError(
                 f"layers[{i}].weight must read the {layers[i - 1].weight.shape[0]} neurons that "
                 f"layers[{i - 1}] writes, got shape {tuple(layer.weight.shape)}"
+            )
+        if len(layer.kernel) != len(layers[0].kernel):
+            raise ValueError(
+                f"layers[{i}].weight must have {len(layers[0].kernel)} kernel axes as layers[0] "
+                f"has, got shape {tuple(layer.weight.shape)}; a dense layer after a convolution is "
+                "a convolution whose kernel is the image"
             )
         _check_presence(f"layers[{i}].psi", layer.psi, i > 0, "the first layer", "zeros (n_out,)")
         _check_presence(f"layers[{i}].q", layer.q, i < last, "the last layer", "q=0.0")

@@ -38,6 +38,11 @@ class Layered:
         return (self.layers[0].weight.shape[1], *(la.weight.shape[0] for la in self.layers))
 
     @property
+    def axes(self) -> int:
+        """Number of image axes: 0, or 1 or 2 in a network of convolutions."""
+        return len(self.layers[0].kernel)
+
+    @property
     def depth(self) -> int:
         """Number L of hidden spaces."""
         return len(self.layers) - 1
@@ -239,7 +244,8 @@ def entry_map(function: Callable[..., Array], tree: Tree, *others: Layered) -> T
         value = arrays.owned(function(*values, name))
         same = tuple(value.shape) == tuple(stored(first).shape)
         found[i][name] = refilled(first, value) if same else value
-    return tree.rebuilt(Layer(**entries) for entries in found)
+    pairs = zip(tree.layers, found, strict=True)
+    return tree.rebuilt(replace(layer, **entries) for layer, entries in pairs)
 
 
 def tree_map(function: Callable[..., Array], tree: Tree, *others: Layered) -> Tree:
@@ -265,7 +271,8 @@ def tree_map(function: Callable[..., Array], tree: Tree, *others: Layered) -> Tr
         plain = [dense(value) for value in values]
         result = function(*plain, axes)
         found[i][name] = values[0] if result is plain[0] else arrays.owned(result)
-    return tree.rebuilt(Layer(**entries) for entries in found)
+    pairs = zip(tree.layers, found, strict=True)
+    return tree.rebuilt(replace(layer, **entries) for layer, entries in pairs)
 
 
 def plain(tree: Tree) -> Tree:

@@ -5,21 +5,27 @@ It serves `tolerance` alone and shares nothing with `perceptron` and `propagatio
 
 from __future__ import annotations
 
-from math import sqrt
+from dataclasses import replace
+from math import prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from isoref.convolution import at
 from isoref.layer import Layer
 from isoref.network import Network, Tangent, leaves
 from isoref.profiles import Profile
 from isoref.rounding import Perturbation
+from isoref.windows import Geometry, extents, folded, images_of, rows_of, windows
 
 NDArray = np.ndarray[Any, Any]
 
 
 class Space(NamedTuple):
-    """A batch in one space: h (B, n), g (B, 1) and what they came from, 0 in the input."""
+    """A batch in one space: h (B, n), g (B, 1) and what they came from, 0 in the input.
+
+    With images, rows are the positions of all samples.
+    """
 
     a: NDArray
     r: NDArray
@@ -64,8 +70,8 @@ def evaluate(
     moments: tuple[NDArray, ...] = ()
     cotangents: tuple[Cotangents, ...] = ()
     if ybar is not None:
-        gradient, cotangents = _backward(net, spaces, ybar, noise)
-        xbar = cotangents[0].hbar
+        gradient, cotangents = _backward(net, x, spaces, ybar, noise)
+        xbar = images_of(cotangents[0].hbar, extents(x))
         count = net.depth if with_moments else 0
         moments = tuple(_moment(net, gradient, s, noise) for s in range(1, count + 1))
     if velocity is not None:
@@ -77,14 +83,16 @@ def evaluate(
 
 
 def _forward(net: Network, x: NDArray, noise: Perturbation) -> tuple[NDArray, tuple[Space, ...]]:
-    one = np.ones((len(x), 1))
-    spaces = [Space(x, 0 * one, x, 0 * one, x)]
-    for layer in net.layers:
-        h, g = spaces[-1].h, spaces[-1].g
-        a = noise.products((h, layer.weight.T), (one, layer.bias[None]), (g, _psi(layer)))
+    rows = rows_of(x)
+    none = np.zeros((len(rows), 1))
+    spaces = [Space(rows, none, rows, none, rows)]
+    for layer, where in zip(net.layers, _readings(net, x), strict=True):
+        h, g = (_windows(where, v, noise) for v in (spaces[-1].h, spaces[-1].g))
+        weight, psi = _flat(layer)
+        a = noise.products((h, weight.T), (_ones(h), layer.bias[None]), (g, psi.T))
         if layer.q is not None:
             spaces.append(_activation(net.profile, a, layer.q, noise))
-    return a, tuple(spaces)
+    return images_of(a, where.out), tuple(spaces)
 
 
 def _activation(profile: Profile, a: NDArray, q: Any, noise: Perturbation) -> Space:
@@ -111,44 +119,50 @@ def _jvp(
     x_dot: NDArray,
     noise: Perturbation,
 ) -> NDArray:
-    one = np.ones((len(x_dot), 1))
-    h_dot, g_dot = x_dot, 0 * one
-    for i, (layer, dot, (_, _, _, g, h)) in enumerate(
-        zip(net.layers, net_dot.layers, spaces, strict=True)
+    h_dot = rows_of(x_dot)
+    g_dot = np.zeros((len(h_dot), 1))
+    for i, (layer, dot, where, space) in enumerate(
+        zip(net.layers, net_dot.layers, _readings(net, x_dot), spaces, strict=True)
     ):
-        read = (h, dot.weight.T), (h_dot, layer.weight.T)
-        gained = (one, dot.bias[None]), (g_dot, _psi(layer)), (g, _psi(dot))
+        h, g, h_dot, g_dot = (_windows(where, v, noise) for v in (space.h, space.g, h_dot, g_dot))
+        (weight, psi), (weight_dot, psi_dot) = _flat(layer), _flat(dot)
+        read = (h, weight_dot.T), (h_dot, weight.T)
+        gained = (_ones(h), dot.bias[None]), (g_dot, psi.T), (g, psi_dot.T)
         a_dot = noise.products(*read, *gained)
         if layer.q is None:
             break
         _, r, u, *_ = spaces[i + 1]
         gamma, delta, gamma_prime, kappa = _ladder(net.profile, r, noise)
-        radial, half = _dot(u, a_dot, noise), 0.5 * np.asarray(dot.q) * one
+        radial, half = _dot(u, a_dot, noise), 0.5 * np.asarray(dot.q) * _ones(r)
         h_dot = noise.terms(gamma * a_dot, delta * radial * u, gamma_prime * half * u)
         g_dot = noise.terms(gamma_prime * radial, _times(kappa, half))
-    return a_dot
+    return np.asarray(images_of(a_dot, where.out))
 
 
 def _backward(
-    net: Network, spaces: tuple[Space, ...], ybar: NDArray, noise: Perturbation
+    net: Network, x: NDArray, spaces: tuple[Space, ...], ybar: NDArray, noise: Perturbation
 ) -> tuple[Tangent, tuple[Cotangents, ...]]:
-    one = np.ones((len(ybar), 1))
     layers: list[Layer] = []
     cotangents: list[Cotangents] = []
-    abar, qbar = ybar, None
-    for layer, (_, r, u, g, h) in zip(net.layers[::-1], spaces[::-1], strict=True):
-        weight, bias = noise.products((abar.T, h)), noise.products((one.T, abar))[0]
-        psi = None if layer.psi is None else noise.products((g.T, abar))[0]
-        layers.append(Layer(weight, bias, psi, qbar))
-        hbar = noise.products((abar, layer.weight))
-        gbar = noise.products((abar, _psi(layer).T))
+    abar, qbar = rows_of(ybar), None
+    for layer, where, (_, r, u, g, h) in zip(
+        net.layers[::-1], _readings(net, x)[::-1], spaces[::-1], strict=True
+    ):
+        weight, psi = _flat(layer)
+        bias = noise.products((_ones(abar).T, abar))[0]
+        weight_bar = noise.products((abar.T, _windows(where, h, noise)))
+        psi_bar = noise.products((abar.T, _windows(where, g, noise)))
+        layers.append(_shaped(layer, weight_bar, bias, psi_bar, qbar))
+        hbar = _folded(where, noise.products((abar, weight)), noise)
+        gbar = _folded(where, noise.products((abar, psi)), noise)
         cotangents.append(Cotangents(hbar, gbar, abar))
         if layer.psi is None:
             break
         gamma, delta, gamma_prime, kappa = _ladder(net.profile, r, noise)
         radial = _dot(u, hbar, noise)
         abar = noise.terms(gamma * hbar, delta * radial * u, gamma_prime * gbar * u)
-        halves = (one.T / 2, gamma_prime * radial), (one.T / 2, _times(kappa, gbar))
+        half = _ones(r).T / 2
+        halves = (half, gamma_prime * radial), (half, _times(kappa, gbar))
         qbar = noise.products(*halves)[0, 0]
     return Tangent(layers[::-1]), tuple(cotangents[::-1])
 
@@ -157,14 +171,60 @@ def _moment(net: Network, gradient: Tangent, space: int, noise: Perturbation) ->
     """The antisymmetric part of `gauge.moment`, zero without perturbation (C31)."""
     below, bar = net.layers[space - 1], gradient.layers[space - 1]
     above, bar_above = net.layers[space].weight, gradient.layers[space].weight
-    bias, psi = (below.bias[:, None], bar.bias[None]), (_psi(below).T, _psi(bar))
-    value = noise.products((below.weight, bar.weight.T), bias, psi, (-bar_above.T, above))
-    return value - value.T
+    rows = [np.reshape(v, (len(v), -1)) for v in (below.weight, bar.weight)]
+    columns = [np.reshape(np.moveaxis(v, 1, 0), (v.shape[1], -1)) for v in (bar_above, above)]
+    bias, (psi, psi_bar) = (
+        (below.bias[:, None], bar.bias[None]),
+        (_flat(la)[1] for la in (below, bar)),
+    )
+    value = noise.products(
+        (rows[0], rows[1].T), bias, (psi, psi_bar.T), (-columns[0], columns[1].T)
+    )
+    return np.asarray(value - value.T)
 
 
-def _psi(layer: Layer) -> NDArray:
-    """ψ as a row, zeros in the first layer."""
-    return np.zeros((1, len(layer.bias))) if layer.psi is None else np.asarray(layer.psi)[None]
+# A layer on windows of rows
+
+
+def _readings(net: Network, x: NDArray) -> list[Geometry]:
+    """Return how each layer reads the images that come from x."""
+    found: list[Geometry] = []
+    for layer in net.layers:
+        found.append(at(layer, found[-1].out if found else extents(x)))
+    return found
+
+
+def _flat(layer: Layer) -> tuple[NDArray, NDArray]:
+    """W (n_out, taps·n_in), taps first, and ψ (n_out, taps), zeros in the first layer."""
+    rows, columns, *kernel = layer.weight.shape
+    weight = np.reshape(layer.weight, (rows, columns, -1)).swapaxes(1, 2).reshape(rows, -1)
+    if layer.psi is None:
+        return weight, np.zeros((rows, prod(kernel)))
+    return weight, np.reshape(layer.psi, (rows, -1))
+
+
+def _shaped(like: Layer, weight: NDArray, bias: NDArray, psi: NDArray, q: Any) -> Layer:
+    rows, columns, *kernel = like.weight.shape
+    flat = weight.reshape(rows, -1, columns).swapaxes(1, 2).reshape(like.weight.shape)
+    gains = None if like.psi is None else psi.reshape(rows, *kernel)
+    return replace(like, weight=flat, bias=bias, psi=gains, q=q)
+
+
+def _windows(where: Geometry, rows: NDArray, noise: Perturbation) -> NDArray:
+    """Windows copy, but for the averages of pooling."""
+    found = windows(where, rows)
+    block = prod(where.blocks)
+    return found if block == 1 else noise.summed(found, windows(where, np.abs(rows)), block)
+
+
+def _folded(where: Geometry, found: NDArray, noise: Perturbation) -> NDArray:
+    """The sum over the windows that a position stands in."""
+    rows = folded(where, found)
+    return rows if where.trivial else noise.summed(rows, folded(where, np.abs(found)), where.taps)
+
+
+def _ones(rows: NDArray) -> NDArray:
+    return np.ones((len(rows), 1))
 
 
 def _dot(u: NDArray, v: NDArray, noise: Perturbation) -> NDArray:

@@ -13,6 +13,7 @@ from typing import Any
 
 from isoref import arrays
 from isoref.arrays import Array
+from isoref.convolution import read, unread, written
 from isoref.layer import Layer
 from isoref.network import Layered, Network, Tangent
 from isoref.perceptron import (
@@ -24,17 +25,20 @@ from isoref.perceptron import (
     affine_jvp,
     affine_vjp,
 )
+from isoref.windows import Image, extents, images_of, rows_of
 
 
 @dataclass(frozen=True, eq=False)
 class Trace:
     """The output y (B, n_{L+1}) and, for backward, the batch in spaces 0 … L.
 
-    It holds the x it was made from, not a copy: x must stay as it is until backward.
+    It holds the x it was made from, not a copy: x must stay as it is until backward. With images,
+    the rows of a state are the positions of all samples, and `images` holds their extents.
     """
 
     y: Array
     states: tuple[State, ...]
+    images: tuple[Image, ...] = ()
 
 
 def forward(net: Network, x: Array) -> Array:
@@ -43,12 +47,12 @@ def forward(net: Network, x: Array) -> Array:
     Parameters
     ----------
     net : Network
-    x : array of shape (B, n_0)
+    x : array of shape (B, n_0), or (B, n_0, *image) for convolutions
         Rows are samples, in the library and dtype of `net`; B = 0 is allowed.
 
     Returns
     -------
-    array of shape (B, n_{L+1})
+    array of shape (B, n_{L+1}), or (B, n_{L+1}, *image)
 
     Raises
     ------
@@ -64,20 +68,27 @@ def forward(net: Network, x: Array) -> Array:
     (4, 1)
     """
     check_batch("x", x, net, net.widths[0])
-    state = State(x)
-    for layer in net.layers[:-1]:
-        state = activation(net.profile, affine(layer, state.h, state.g), layer.q)
-    return affine(net.layers[-1], state.h, state.g)
+    state, image = State(rows_of(x)), extents(x)
+    for layer in net.layers:
+        a = affine(*read(layer, image, state.h, state.g))
+        image = written(layer, image)
+        if layer.q is None:
+            break
+        state = activation(net.profile, a, layer.q)
+    return images_of(a, image)
 
 
 def trace(net: Network, x: Array) -> Trace:
     """Return the output of `forward` together with what `backward` needs; arguments as there."""
     check_batch("x", x, net, net.widths[0])
-    states = [State(x)]
-    for layer in net.layers[:-1]:
+    states, images = [State(rows_of(x))], [extents(x)]
+    for layer in net.layers:
         h, g, *_ = states[-1]
-        states.append(activation(net.profile, affine(layer, h, g), layer.q))
-    return Trace(affine(net.layers[-1], states[-1].h, states[-1].g), tuple(states))
+        a = affine(*read(layer, images[-1], h, g))
+        images.append(written(layer, images[-1]))
+        if layer.q is not None:
+            states.append(activation(net.profile, a, layer.q))
+    return Trace(images_of(a, images[-1]), tuple(states), tuple(images))
 
 
 def backward(net: Network, trace: Trace, ybar: Array) -> tuple[Tangent, Array]:
@@ -109,15 +120,19 @@ def backward(net: Network, trace: Trace, ybar: Array) -> tuple[Tangent, Array]:
     check_cotangent(net, trace, ybar)
     xp = arrays.namespace(ybar)
     layer_bars: list[Layer] = []
-    abar, qbar = ybar, None
-    for layer, state in zip(net.layers[::-1], trace.states[::-1], strict=True):
-        entries, hbar, gbar = affine_vjp(layer, state.h, state.g, abar)
+    abar, qbar = rows_of(ybar), None
+    for layer, state, image in zip(
+        net.layers[::-1], trace.states[::-1], trace.images[-2::-1], strict=True
+    ):
+        found = affine_vjp(*read(layer, image, state.h, state.g), abar)
+        entries, hbar, gbar = unread(layer, image, *found)
         if qbar is not None:
             entries["q"] = xp.sum(qbar)
-        layer_bars.append(Layer(**{name: arrays.owned(entry) for name, entry in entries.items()}))
+        owned = {name: arrays.owned(entry) for name, entry in entries.items()}
+        layer_bars.append(Layer(**owned, **layer.reading))
         if gbar is not None:
             abar, qbar = activation_vjp(net.profile, state, hbar, gbar)
-    return Tangent(layer_bars[::-1]), hbar
+    return Tangent(layer_bars[::-1]), images_of(hbar, trace.images[0])
 
 
 def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, Array]:
@@ -146,24 +161,26 @@ def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, 
     True
     """
     check_velocity(net, x, net_dot, x_dot)
-    state, h_dot, g_dot = State(x), x_dot, None
+    state, image, h_dot, g_dot = State(rows_of(x)), extents(x), rows_of(x_dot), None
     for layer, dot in zip(net.layers, net_dot.layers, strict=True):
-        a = affine(layer, state.h, state.g)
-        a_dot = affine_jvp(layer, state.h, state.g, dot, h_dot, g_dot)
+        still, moving = read(layer, image, state.h, state.g), read(dot, image, h_dot, g_dot)
+        a, a_dot = affine(*still), affine_jvp(*still, *moving)
+        image = written(layer, image)
         if layer.q is None:
             break
         state = activation(net.profile, a, layer.q)
         h_dot, g_dot = activation_jvp(net.profile, state, a_dot, dot.q)
-    return a, a_dot
+    return images_of(a, image), images_of(a_dot, image)
 
 
 def check_batch(name: str, batch: Array, net: Layered, width: int) -> None:
     """Raise by `name` unless `batch` is (B, width) in the library and dtype of `net`."""
     reference = net.reference
     arrays.check_alike(name, batch, reference)
-    if batch.ndim != 2 or batch.shape[1] != width:
+    if batch.ndim != 2 + net.axes or batch.shape[1] != width:
+        image = ("", ", length", ", rows, columns")[net.axes]
         raise ValueError(
-            f"{name} must have shape (B, {width}) to fit widths {net.widths}, "
+            f"{name} must have shape (B, {width}{image}) to fit widths {net.widths}, "
             f"got {tuple(batch.shape)}"
         )
 
@@ -182,6 +199,11 @@ def check_cotangent(net: Layered, trace: Any, ybar: Array) -> None:
         raise ValueError(
             f"ybar must have one row per sample of the trace, {trace.y.shape[0]}, "
             f"got {ybar.shape[0]}"
+        )
+    if tuple(ybar.shape) != tuple(trace.y.shape):
+        raise ValueError(
+            f"ybar must have the shape of the output of the trace, {tuple(trace.y.shape)}, "
+            f"got {tuple(ybar.shape)}"
         )
 
 

@@ -43,13 +43,13 @@ class Perturbation:
     def products(self, *pairs: tuple[NDArray, NDArray]) -> NDArray:
         """Return Σ a @ b over the pairs, perturbed as one sum of all their products."""
         terms = reduce(add, (np.abs(a) @ np.abs(b) for a, b in pairs))
-        return self._sum(
+        return self.summed(
             reduce(add, (a @ b for a, b in pairs)), terms, sum(a.shape[-1] for a, _ in pairs)
         )
 
     def terms(self, *terms: NDArray) -> NDArray:
         """Return the perturbed sum of the arrays."""
-        return self._sum(reduce(add, terms), reduce(add, map(np.abs, terms)), len(terms))
+        return self.summed(reduce(add, terms), reduce(add, map(np.abs, terms)), len(terms))
 
     def relative(self, value: NDArray, units: float) -> NDArray:
         """Return `value`, perturbed by `units` roundoffs of storage."""
@@ -67,7 +67,8 @@ class Perturbation:
 
         return tree_map(move, net, deviation)
 
-    def _sum(self, value: NDArray, terms: NDArray, count: int) -> NDArray:
+    def summed(self, value: NDArray, terms: NDArray, count: int) -> NDArray:
+        """Return a sum of `count` terms, perturbed; `terms` is the sum of their sizes."""
         operand, accumulate, store, _ = self.arithmetic
         unit = 0.5 * sqrt(count) * accumulate + sqrt((2 * operand**2 + store**2) / 3)
         return self.moved(value, unit * terms, terms, count)

@@ -67,8 +67,9 @@ def sparsify(net: Network) -> tuple[Network, Sparsified]:
 
     Raises
     ------
-    TypeError
-        When `net` is no Network.
+    TypeError, ValueError
+        When `net` is no Network, or has kernels: the zeros that are left out are those of a matrix,
+        and how many rotations of channels can make in kernels, and which to store, is not settled.
 
     Examples
     --------
@@ -88,6 +89,12 @@ def sparsify(net: Network) -> tuple[Network, Sparsified]:
         raise TypeError(
             f"net must be a Network, got {type(net).__name__}; "
             "a gradient follows by edit.pad for each edit of the report"
+        )
+    if net.axes:
+        raise ValueError(
+            "net must be without kernels to be sparsified, got a network of convolutions: no "
+            "structure stores the zeros of a kernel, and the optimum is proved for dense layers "
+            "alone; compress makes it smaller"
         )
     optimum = attainable_zeros(net.widths)
     kept = {"weight": _absent(net), "bias": 0, "psi": 0}

@@ -25,10 +25,12 @@ import numpy as np
 
 from isoref import arrays
 from isoref.arrays import Array
+from isoref.convolution import written
 from isoref.network import Network, Tangent, leaves, plain, tree_map
 from isoref.perturbed import Results, evaluate
 from isoref.profiles import Profile
 from isoref.rounding import Arithmetic, Perturbation
+from isoref.windows import extents
 
 NDArray = np.ndarray[Any, Any]
 
@@ -137,14 +139,17 @@ def deviations(
     """
     if (net_dot is None) != (x_dot is None):
         raise ValueError("net_dot and x_dot must be given together, got one of them")
-    for name, array, width in (
-        ("x", x, net.widths[0]),
-        ("x_dot", x_dot, net.widths[0]),
-        ("ybar", ybar, net.widths[-1]),
+    image = extents(x)
+    for layer in net.layers:
+        image = written(layer, image)
+    for name, array, shape in (
+        ("x", x, (x.shape[0], net.widths[0], *x.shape[2 : 2 + net.axes])),
+        ("x_dot", x_dot, (x.shape[0], net.widths[0], *x.shape[2:])),
+        ("ybar", ybar, (x.shape[0], net.widths[-1], *image)),
     ):
-        if array is not None and tuple(array.shape) != (x.shape[0], width):
+        if array is not None and tuple(array.shape) != shape:
             raise ValueError(
-                f"{name} must have shape ({x.shape[0]}, {width}) to fit x and widths {net.widths}, "
+                f"{name} must have shape {shape} to fit x and widths {net.widths}, "
                 f"got {tuple(array.shape)}"
             )
     arithmetic = arithmetic or ARITHMETIC[arrays.precision(net.reference, "net")]
@@ -240,9 +245,10 @@ def _observable(profile: Profile, base: Any, rms: Any) -> NDArray:
     good = np.ones(len(base.y), bool)
     for at, error in zip(base.spaces, rms.spaces, strict=True):
         share = np.where(error.a == 0, 0.0, error.a / at.r)
-        good &= FACTOR * np.sqrt(np.sum(share**2, axis=1)) <= 1
+        seen = FACTOR * np.sqrt(np.sum(share**2, axis=1)) <= 1
         for kink in profile.kinks:
-            good &= (np.abs(at.r - kink) > FACTOR * error.r)[:, 0]
+            seen &= (np.abs(at.r - kink) > FACTOR * error.r)[:, 0]
+        good &= seen.reshape(len(good), len(seen) // max(1, len(good))).all(axis=1)
     return good
 
 

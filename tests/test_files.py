@@ -365,9 +365,11 @@ def without(member: str) -> Edit:
 
 WRONG: dict[str, tuple[Edit, str]] = {
     "format": (edited(format="other"), '"format": "isoref-network"'),
-    "newer": (edited(version=2), r"version must be at most 1, got 2; the file is newer"),
-    "older": (edited(version=0), "version must be 1, got 0"),
-    "true": (edited(version=True), "version must be 1, got True"),
+    "newer": (edited(version=3), r"version must be at most 2, got 3; the file is newer"),
+    "older": (edited(version=0), "version must be 1 to 2, got 0"),
+    "true": (edited(version=True), "version must be 1 to 2, got True"),
+    "kernels": (edited(version=2), "the member 'convolutions' is missing"),
+    "kernels of 1": (edited(convolutions=[]), "the member 'convolutions' is not expected"),
     "no member": (without("structure"), "the member 'structure' is missing"),
     "odd member": (edited(odd=1), "the member 'odd' is not expected"),
     "no widths": (edited(widths=None), "widths must be a list of integers, got None"),

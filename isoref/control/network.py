@@ -107,6 +107,11 @@ class Elementwise(Layered):
         if function not in tuple(FUNCTIONS):  # a tuple, because a list has no hash to look up
             raise ValueError(f"function must be one of {', '.join(FUNCTIONS)}, got {function!r}")
         object.__setattr__(self, "function", function)
+        if self.axes:
+            raise ValueError(
+                "layers must be dense in an Elementwise, got kernels of shape "
+                f"{self.layers[0].kernel}; convolutions are for a Network"
+            )
         check_values(self.layers)
         for i, layer in enumerate(self.layers):
             for name, missing in (("psi", "gain for ψ to multiply"), ("q", "radius for q to join")):

@@ -55,11 +55,12 @@ _CHECKPOINTS = (".pt", ".pth")
 
 
 def save(net: Network, path: str | os.PathLike[str]) -> None:
-    """Write `net` to a network file, version 1, in one step: load(path) is `net`, bit for bit.
+    """Write `net` to a network file in one step: load(path) is `net`, bit for bit.
 
-    The same network gives the same bytes. A structured weight is stored packed, another library's
-    arrays as NumPy's. When anything fails or interrupts, the old file is as it was and nothing is
-    left beside it (a killed process may leave one file .isoref-*.tmp).
+    The same network gives the same bytes, of version 1 without kernels, of version 2 with them. A
+    structured weight is stored packed, another library's arrays as NumPy's. When anything fails or
+    interrupts, the old file is as it was and nothing is left beside it (a killed process may leave
+    one file .isoref-*.tmp).
 
     Parameters
     ----------

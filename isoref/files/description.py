@@ -3,24 +3,29 @@
     {"format": "isoref-network", "version": 1, "profile": "tanh", "widths": [3, 5, 2],
      "structure": [null, {"kind": "diagonal"}]}
 
-`structure` has one item a layer: null for a plain weight, else `Structured.kind`.
+`structure` has one item a layer: null for a plain weight, else `Structured.kind`. A network of
+convolutions is version 2, with one member more, `convolutions`, and plain weights only:
+
+    "convolutions": [{"kernel": [3, 3], "stride": 1, "padding": 1, "dilation": 1, "pool": 1}, …]
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from isoref.files.failure import FileError, shown
 from isoref.files.strict import LONGEST, text
-from isoref.network import Network
+from isoref.layer import READING, Layer
+from isoref.network import Layered, Network
 from isoref.profiles import named
 from isoref.structure import Structured
 
 FORMAT = "isoref-network"
-VERSION = 1
+VERSION = 2
+"""The newest; a network without kernels is version 1."""
 
 MOST_LAYERS = 2048
 LARGEST_WIDTH = 2**31 - 1
@@ -29,36 +34,55 @@ _KINDS = {"diagonal": {"kind"}, "staircase": {"kind", "starts", "stops"}}
 
 @dataclass(frozen=True)
 class Description:
-    """Profile, widths and structure of a network, and the entries that they announce."""
+    """Profile, widths and structure of a network, and the entries that they announce.
+
+    `convolutions` has kernel, stride, padding, dilation and pool of each layer; it is empty in a
+    network without kernels.
+    """
 
     profile: str
     widths: tuple[int, ...]
     structure: tuple[dict[str, Any] | None, ...]
+    convolutions: tuple[dict[str, Any], ...] = ()
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield the name and the shape of every entry; a structured weight is packed."""
         last = len(self.structure) - 1
         for i, (shape, kind) in enumerate(zip(self.weights(), self.structure, strict=True)):
-            yield f"layer.{i}.weight", shape if kind is None else (_stored(kind, shape),)
+            kernel = self.kernel(i)
+            packed = shape + kernel if kind is None else (_stored(kind, shape),)
+            yield f"layer.{i}.weight", packed
             yield f"layer.{i}.bias", shape[:1]
             if i > 0:
-                yield f"layer.{i}.psi", shape[:1]
+                yield f"layer.{i}.psi", shape[:1] + kernel
             if i < last:
                 yield f"layer.{i}.q", ()
 
+    def kernel(self, layer: int) -> tuple[int, ...]:
+        """Return the extents of the kernel of a layer, () without one."""
+        return tuple(self.convolutions[layer]["kernel"]) if self.convolutions else ()
+
+    def reading(self, layer: int) -> dict[str, int]:
+        """Return stride, padding, dilation and pool of a layer, nothing without a kernel."""
+        told = self.convolutions[layer] if self.convolutions else {}
+        return {name: told[name] for name in READING if name in told}
+
     def weights(self) -> Iterator[tuple[int, int]]:
-        """Yield the shape (rows, columns) of every weight."""
+        """Yield rows and columns of every weight, without its kernel."""
         return ((rows, columns) for columns, rows in pairwise(self.widths))
 
     def members(self) -> dict[str, Any]:
         """Return the members of the JSON object."""
-        return {
+        members = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": 1,
             "profile": self.profile,
             "widths": list(self.widths),
             "structure": list(self.structure),
         }
+        if self.convolutions:
+            members |= {"version": 2, "convolutions": list(self.convolutions)}
+        return members
 
 
 def describe(net: Network) -> Description:
@@ -78,12 +102,32 @@ def describe(net: Network) -> Description:
         raise ValueError(f"net.profile must be what isoref.named({name!r}) returns; it is another")
     weights = [layer.weight for layer in net.layers]
     kinds = tuple(w.kind if isinstance(w, Structured) else None for w in weights)
-    if len(kinds) > MOST_LAYERS or len(text({"structure": kinds})) > LONGEST - 2**17:
+    told = convolutions(net)
+    if len(kinds) > MOST_LAYERS or len(text([kinds, told])) > LONGEST - 2**17:
         raise ValueError(
             f"net must have at most {MOST_LAYERS} layers and about {LONGEST} characters of "
             "structure to fit a network file; make some weights plain"
         )
-    return Description(name, net.widths, kinds)
+    return Description(name, net.widths, kinds, told)
+
+
+def convolutions(tree: Layered) -> tuple[dict[str, Any], ...]:
+    """Return what a file says of the kernels of `tree`, nothing where there are none.
+
+    Raises
+    ------
+    ValueError
+        When a stride, padding, dilation or pool is larger than a file may hold.
+    """
+    if not tree.axes:
+        return ()
+    for i, layer in enumerate(tree.layers):
+        for name, value in layer.reading.items():
+            if value > LARGEST_WIDTH:
+                raise ValueError(
+                    f"layers[{i}].{name} must be at most {LARGEST_WIDTH} to fit a file, got {value}"
+                )
+    return tuple(map(_told, tree.layers))
 
 
 def described(where: str, members: Any) -> Description:
@@ -92,19 +136,20 @@ def described(where: str, members: Any) -> Description:
     Raises
     ------
     FileError
-        When it is not exactly a description of version 1.
+        When it is not exactly a description of version 1 or 2.
     """
     if not isinstance(members, dict) or members.get("format") != FORMAT:
         raise FileError(f'{where} must be a JSON object with "format": "{FORMAT}"')
     version = members.get("version")
     if type(version) is not int or version < 1:
-        raise FileError(f"{where}: version must be {VERSION}, got {shown(version)}")
+        raise FileError(f"{where}: version must be 1 to {VERSION}, got {shown(version)}")
     if version > VERSION:
         raise FileError(
             f"{where}: version must be at most {VERSION}, got {version}; "
             "the file is newer than this isoref: upgrade it"
         )
     known = {"format", "version", "profile", "widths", "structure"}
+    known |= {"convolutions"} if version > 1 else set()
     if set(members) != known:
         odd = min(known ^ set(members))
         state = "missing" if odd in known else "not expected"
@@ -122,7 +167,30 @@ def described(where: str, members: Any) -> Description:
     for i, (kind, (columns, rows)) in enumerate(zip(structure, pairwise(widths), strict=True)):
         if kind is not None:
             check_kind(f"{where}: structure[{i}]", kind, rows, columns)
-    return Description(_profile(where, members["profile"]), widths, tuple(structure))
+    told = members.get("convolutions", [])
+    if version > 1:
+        check_convolutions(f"{where}: convolutions", told, structure)
+    return Description(_profile(where, members["profile"]), widths, tuple(structure), tuple(told))
+
+
+def check_convolutions(where: str, told: Any, structure: Sequence[Any]) -> None:
+    """Raise a FileError unless `told` has a kernel and its reading for each layer."""
+    if not isinstance(told, list) or len(told) != len(structure):
+        raise FileError(f"{where} must be a list of {len(structure)} items, one a layer")
+    for i, (item, kind) in enumerate(zip(told, structure, strict=True)):
+        here = f"{where}[{i}]"
+        if not isinstance(item, dict) or set(item) != {"kernel", *READING}:
+            raise FileError(f"{here} must have exactly kernel, {', '.join(READING)}")
+        kernel = integers(f"{here}.kernel", item["kernel"], 1, LARGEST_WIDTH)
+        if not 1 <= len(kernel) <= 2 or len(kernel) != len(told[0]["kernel"]):
+            raise FileError(
+                f"{here}.kernel must have one or two extents, as many as in the other layers, "
+                f"got {len(kernel)}"
+            )
+        for name, least in READING.items():
+            integer(f"{here}.{name}", item[name], least, LARGEST_WIDTH)
+        if kind is not None:
+            raise FileError(f"{where}: structure[{i}] must be null, a kernel has none")
 
 
 def check_kind(
@@ -149,16 +217,22 @@ def integers(where: str, values: Any, least: int, most: int) -> tuple[int, ...]:
     """Return a JSON list of integers from `least` to `most`, or raise a FileError."""
     if not isinstance(values, list):
         raise FileError(f"{where} must be a list of integers, got {shown(values)}")
-    for k, value in enumerate(values):
-        if type(value) is not int or not least <= value <= most:
-            raise FileError(
-                f"{where}[{k}] must be an integer from {least} to {most}, got {shown(value)}"
-            )
-    return tuple(values)
+    return tuple(integer(f"{where}[{k}]", v, least, most) for k, v in enumerate(values))
+
+
+def integer(where: str, value: Any, least: int, most: int) -> int:
+    """Return `value` if it is an integer from `least` to `most`, or raise a FileError."""
+    if type(value) is not int or not least <= value <= most:
+        raise FileError(f"{where} must be an integer from {least} to {most}, got {shown(value)}")
+    return value
 
 
 def _stored(kind: dict[str, Any], shape: tuple[int, int]) -> int:
     return min(shape) if kind["kind"] == "diagonal" else sum(kind["stops"]) - sum(kind["starts"])
+
+
+def _told(layer: Layer) -> dict[str, Any]:
+    return {"kernel": list(layer.kernel), **layer.reading}
 
 
 def _profile(where: str, name: Any) -> str:

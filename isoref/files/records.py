@@ -90,12 +90,18 @@ def encoded(
 
 
 def decoded(
-    path: str, data: bytes, format: str, version: int, *, finite: bool = True
+    path: str,
+    data: bytes,
+    format: str,
+    version: int,
+    *,
+    oldest: int | None = None,
+    finite: bool = True,
 ) -> tuple[dict[str, Any], dict[str, NDArray]]:
     """Return the JSON and the arrays of a record of that format and exactly that version.
 
-    The arrays are C-contiguous, own their memory and cannot be written to. `path` begins every
-    message.
+    With `oldest`, versions from there on are read too. The arrays are C-contiguous, own their
+    memory and cannot be written to. `path` begins every message.
 
     Raises
     ------
@@ -104,7 +110,8 @@ def decoded(
         superfluous or not what `meta` announces, or a checksum is wrong.
     """
     text, found = npz.opened(path, data, LONGEST)
-    members = _members(f"{path}: meta", text, format, version)
+    least = version if oldest is None else oldest
+    members = _members(f"{path}: meta", text, format, least, version)
     listed = _listed(f"{path}: meta: arrays", members["arrays"])
     entries = npz.entries(path, found, RECORDED)
     announced = {**listed, _DIGEST: ("uint8", (hashlib.sha256().digest_size,))}
@@ -190,7 +197,7 @@ def _text(members: Any) -> str:
     return json.dumps(members, separators=(",", ":"), allow_nan=False)
 
 
-def _members(where: str, text: str, format: str, version: int) -> dict[str, Any]:
+def _members(where: str, text: str, format: str, least: int, version: int) -> dict[str, Any]:
     """Return the members of `meta`."""
     try:
         members = json.loads(text)
@@ -207,10 +214,11 @@ def _members(where: str, text: str, format: str, version: int) -> dict[str, Any]
             "it is another kind of file, or none of isoref"
         )
     came = members.get("version")
-    if type(came) is not int or came != version:
+    if type(came) is not int or not least <= came <= version:
         newer = type(came) is int and came > version
         advice = "the file is newer than this isoref: upgrade it" if newer else "write it again"
-        raise FileError(f"{where}: version must be {version}, got {shown(came)}; {advice}")
+        known = version if least == version else f"{least} to {version}"
+        raise FileError(f"{where}: version must be {known}, got {shown(came)}; {advice}")
     if odd := sorted(set(members) ^ set(_MEMBERS)):
         state = "missing" if odd[0] in _MEMBERS else "not expected"
         raise FileError(f"{where}: the member {shown(odd[0])} is {state}")

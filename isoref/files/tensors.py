@@ -96,8 +96,8 @@ def _entry(path: str, name: str, told: Any, content: memoryview) -> Entry:
     dtype, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _NAMES:
         raise FileError(f"{where} must be F64 or F32, got dtype {shown(dtype)}")
-    if not _sizes(shape, LARGEST_WIDTH) or len(shape) > 2:
-        raise FileError(f"{where} must have a shape of at most two integers")
+    if not _sizes(shape, LARGEST_WIDTH) or len(shape) > 4:
+        raise FileError(f"{where} must have a shape of at most four integers")
     if not _sizes(offsets, len(content)) or len(offsets) != 2:
         raise FileError(f"{where} must have two data_offsets within the file")
     buffer = content[offsets[0] : offsets[1]]

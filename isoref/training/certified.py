@@ -17,6 +17,7 @@ import numpy as np
 from isoref import arrays
 from isoref.arrays import Array
 from isoref.certificate import Certificate
+from isoref.convolution import at
 from isoref.diagonal import Report
 from isoref.edits import Drop, Edit, Inputs, Outputs, Rotate, replay
 from isoref.network import Network
@@ -24,6 +25,7 @@ from isoref.propagation import trace
 from isoref.pruning import assumption
 from isoref.ranking import joined, tails
 from isoref.topology import incoming
+from isoref.windows import windows
 
 NDArray = np.ndarray[Any, Any]
 
@@ -119,15 +121,17 @@ def _removal(edits: list[Edit]) -> tuple[Edit, ...]:
 def _of_drop(net: Network, steps: tuple[Edit, ...], inputs: Array) -> Certificate:
     *turns, drop = steps
     assert isinstance(drop, Drop)
-    state = joined(trace(net, inputs).states[drop.space - 1])
+    run, layer = trace(net, inputs), net.layers[drop.space - 1]
+    state, image = joined(run.states[drop.space - 1]), run.images[drop.space - 1]
+    read = windows(at(layer, image), state) if layer.kernel else state
     rows = np.eye(net.widths[drop.space])
     for turn in turns:
         assert isinstance(turn, Rotate)
         rows = arrays.to_numpy(turn.R).astype(np.float64)
     rows = rows[list(drop.neurons)]
-    discarded = state @ (rows @ incoming(net, drop.space)).T
+    discarded = read @ (rows @ incoming(net, drop.space)).T
     if drop.values is not None:
-        bias = arrays.to_numpy(net.layers[drop.space - 1].bias).astype(np.float64)
+        bias = arrays.to_numpy(layer.bias).astype(np.float64)
         discarded = discarded + rows @ bias - arrays.to_numpy(drop.values).astype(np.float64)
     return Certificate(
         edits=steps,
@@ -135,12 +139,17 @@ def _of_drop(net: Network, steps: tuple[Edit, ...], inputs: Array) -> Certificat
         space=drop.space,
         before=net,
         after=replay(net, steps),
-        discarded=float(tails(discarded)[0]),
-        radius=float(tails(state)[0]),
+        discarded=float(tails(_samples(discarded, len(inputs)))[0]),
+        radius=float(tails(_samples(state, len(inputs)))[0]),
         inputs=inputs,
         reach=inf,
         assumption=assumption(inputs, None),
     )
+
+
+def _samples(rows: NDArray, batch: int) -> NDArray:
+    """Return one row a sample: the rows of all positions of its image, one after another."""
+    return rows if len(rows) == batch else rows.reshape(batch, -1)
 
 
 def _of_exact(net: Network, edits: tuple[Edit, ...], inputs: Array) -> Certificate:

@@ -23,7 +23,7 @@ from isoref.control import Elementwise
 from isoref.edits import Edit
 from isoref.files import LIMIT, disk, load_edits, records, save_edits
 from isoref.files.content import NDArray, host_arrays, layers
-from isoref.files.description import Description, check_kind
+from isoref.files.description import Description, check_convolutions, check_kind, convolutions
 from isoref.files.failure import FileError
 from isoref.files.lock import locked
 from isoref.network import Network, Tangent
@@ -33,7 +33,9 @@ from isoref.training.run import Run
 from isoref.training.state import State
 
 FORMAT = "isoref-checkpoint"
-VERSION = 1
+VERSION = 2
+"""The newest; a network without kernels is version 1, as network files are."""
+
 NAME = "checkpoint.npz"
 
 Mark = Mapping[str, str]
@@ -116,6 +118,7 @@ class Store:
         found["history"] = _text(list(run.history))
         found["events"] = _text([event.record() for event in run.events])
         elementwise = isinstance(run.net, Elementwise)
+        told = convolutions(run.net)
         kinds = [
             la.weight.kind if isinstance(la.weight, Structured) else None for la in run.net.layers
         ]
@@ -132,7 +135,9 @@ class Store:
             "within": run.within,
             "loss": run.loss,
         }
-        disk.write(self.path, records.encoded(FORMAT, VERSION, meta, found))
+        if told:
+            meta["convolutions"] = list(told)
+        disk.write(self.path, records.encoded(FORMAT, 2 if told else 1, meta, found))
 
 
 def read_checkpoint(directory: str | os.PathLike[str], mark: Mark | None = None) -> Run[Any]:
@@ -148,7 +153,7 @@ def read_checkpoint(directory: str | os.PathLike[str], mark: Mark | None = None)
     """
     directory = disk.spelled(directory)
     path = os.path.join(directory, NAME)
-    meta, found = records.decoded(path, disk.read(path, LIMIT), FORMAT, VERSION)
+    meta, found = records.decoded(path, disk.read(path, LIMIT), FORMAT, VERSION, oldest=1)
     try:
         return _run(directory, path, meta, found, mark)
     except (KeyError, TypeError, AttributeError) as error:
@@ -168,7 +173,10 @@ def _run(
     for kind, (columns, rows) in zip(kinds, pairwise(widths), strict=True):
         if kind is not None:
             check_kind(f"{path}: structure", kind, rows, columns)
-    description = Description(meta["profile"], widths, kinds)
+    told = meta.get("convolutions", [])
+    if "convolutions" in meta:
+        check_convolutions(f"{path}: convolutions", told, kinds)
+    description = Description(meta["profile"], widths, kinds, tuple(told))
     trees = {}
     for name in ("net", *meta["moments"]):
         arrays_ = {}
@@ -197,11 +205,13 @@ def _run(
 def fingerprint(start: Run[Any], x: NDArray, labels: NDArray, **settings: Any) -> Mark:
     """Return what identifies a run: texts of the settings, checksums of the data and the start."""
     first = b"".join(array.tobytes() for array in host_arrays(start.net).values())
+    told = convolutions(start.net)
+    how = f", {list(told)}" if told else ""
     return {
         **{name: _told(value) for name, value in settings.items()},
         "x": f"{x.shape} {crc32(np.ascontiguousarray(x).data):08x}",
         "labels": f"{labels.shape} {crc32(np.ascontiguousarray(labels).data):08x}",
-        "start": f"{start.net.widths} {crc32(first):08x} after {start.state.steps} steps",
+        "start": f"{start.net.widths} {crc32(first):08x} after {start.state.steps} steps{how}",
     }
 
 

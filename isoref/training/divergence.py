@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from isoref import arrays
+from isoref.convolution import read, written
 from isoref.layer import AXES
 from isoref.network import Layered, Network
 from isoref.perceptron import State, activation, affine
 from isoref.training.packed import Packed
+from isoref.windows import extents, rows_of
 
 NDArray = np.ndarray[Any, Any]
 
@@ -51,10 +53,11 @@ def first_trouble(like: Layered, point: Packed, x: NDArray) -> str:
             if name in entries and not np.isfinite(entries[name]).all():
                 return f"layers[{i}].{name}"
     if isinstance(like, Network):
-        net, state = point.tree(like), State(x)
+        net, state, image = point.tree(like), State(rows_of(x)), extents(x)
         with arrays.quiet():
             for i, layer in enumerate(net.layers):
-                a = affine(layer, state.h, state.g)
+                a = affine(*read(layer, image, state.h, state.g))
+                image = written(layer, image)
                 if not np.isfinite(a).all():
                     return f"the pre-activation of layers[{i}]" if i < net.depth else "y"
                 if layer.q is not None:

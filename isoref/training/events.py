@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, prod
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -178,7 +178,8 @@ class Rule(ABC):
 
 def _distance(net: Network, edited: Network, inputs: Array) -> float:
     before, after = (arrays.to_numpy(forward(n, inputs)).astype(np.float64) for n in (net, edited))
-    return float(np.linalg.norm(after - before, axis=1).max(initial=0.0))
+    change = (after - before).reshape(len(after), prod(after.shape[1:]))
+    return float(np.linalg.norm(change, axis=1).max(initial=0.0))
 
 
 def _number(value: float | None) -> float | str | None:

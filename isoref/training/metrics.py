@@ -50,7 +50,8 @@ def divergence(y: Array, other: Array) -> float:
 def spectra(net: Network) -> list[NDArray]:
     """Return for each layer the min(m, n) singular values of W, descending, float64.
 
-    A structured weight counts as the plain array. Gauge transformations leave them (C07).
+    A structured weight counts as the plain array, a kernel unfolded to (n_out, taps·n_in). Gauge
+    transformations leave them (C07).
 
     Examples
     --------
@@ -161,7 +162,8 @@ def _log_softmax(y: NDArray) -> NDArray:
 
 
 def _singular_values(matrix: Array) -> NDArray:
-    return factor.left_factors(_wide(matrix))[1]
+    wide = _wide(matrix)
+    return factor.left_factors(wide.reshape(len(wide), -1) if wide.ndim > 2 else wide)[1]
 
 
 def _scaled(matrix: Array) -> NDArray:

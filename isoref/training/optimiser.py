@@ -20,7 +20,7 @@ import numpy as np
 from isoref import arrays
 from isoref.network import Layered, Tangent
 from isoref.training.packed import Packed
-from isoref.training.state import State
+from isoref.training.state import State, check_kernels
 
 NDArray = np.ndarray[Any, Any]
 
@@ -99,6 +99,7 @@ class Optimiser(ABC):
             raise ValueError(
                 f"gradient must have the widths of net, {net.widths}, got {gradient.widths}"
             )
+        check_kernels("gradient", gradient, net)
         moments = tuple(Packed(state.moments[name]) for name in self.moments)
         self.advance(point, slope, moments, state.steps + 1)
         trees = {

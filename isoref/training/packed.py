@@ -3,7 +3,8 @@
     vector = [W_0 | b_0], [W_1 | ψ_1 | b_1], …, [W_L | ψ_L | b_L], q_1 … q_L
 
 row by row. Every entry of the tree is a view of the vector, so that an update of the vector moves
-the tree, and M = [W | ψ | b] of a layer is one matrix that acts on (h, g, 1).
+the tree, and M = [W | ψ | b] of a layer is one matrix that acts on (h, g, 1). What a convolution or
+a structured weight stores, ψ and b follow each other instead.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from isoref import arrays
+from isoref.convolution import refolded, unfolded
 from isoref.layer import Layer
 from isoref.network import Layered
 from isoref.structure import Structured, dense, imposed, refilled, stored
@@ -36,7 +38,8 @@ class Packed:
     vector : array of shape (parameter count,)
         Everything; q comes last.
     joined : tuple of array of shape (n_{i+1}, n_i + 2), or None
-        [W | ψ | b] of each layer, [W | b] of the first; None where the weight is structured.
+        [W | ψ | b] of each layer, [W | b] of the first; None where the weight is structured or has
+        a kernel.
     entries : tuple of dict
         The arrays of each layer by name, views of `vector`.
     q : array of shape (L,)
@@ -64,7 +67,7 @@ class Packed:
         self.q = self.vector[size - tree.depth :]
         self.joined: tuple[NDArray | None, ...] = ()
         self.entries: tuple[dict[str, NDArray], ...] = ()
-        self.like = tuple(layer.weight for layer in tree.layers)
+        self.like = tuple(tree.layers)
         start = 0
         for i, layer in enumerate(tree.layers):
             stop = start + _sizes(layer)
@@ -89,12 +92,16 @@ class Packed:
         )
 
     def matrices(self) -> Iterator[NDArray]:
-        """Yield [W | ψ | b] of each layer, a structured weight as a plain matrix."""
+        """Yield [W | ψ | b] of each layer, a structured weight plain, a convolution unfolded."""
         for joined, like, entries in zip(self.joined, self.like, self.entries, strict=True):
             if joined is not None:
                 yield joined
                 continue
-            columns = [dense(refilled(like, entries["weight"]))]
+            if like.kernel:
+                matrix = unfolded(Layer(entries["weight"], entries["bias"], entries.get("psi")))
+                yield np.concatenate([matrix, entries["bias"][:, None]], axis=1)
+                continue
+            columns = [dense(refilled(like.weight, entries["weight"]))]
             columns += [entries[name][:, None] for name in ("psi", "bias") if name in entries]
             yield np.concatenate(columns, axis=1)
 
@@ -104,8 +111,13 @@ class Packed:
         if joined is not None:
             joined += step
             return
-        columns = like.shape[1]
-        entries["weight"] += imposed(step[:, :columns], like.kind).entries
+        if like.kernel:
+            for name, part in refolded(like, step[:, :-1]).items():
+                entries[name] += part
+            entries["bias"] += step[:, -1]
+            return
+        columns = like.weight.shape[1]
+        entries["weight"] += imposed(step[:, :columns], like.weight.kind).entries
         for k, name in enumerate(name for name in ("psi", "bias") if name in entries):
             entries[name] += step[:, columns + k]
 
@@ -117,20 +129,23 @@ class Packed:
 
 
 def _sizes(layer: Layer) -> int:
-    rows = layer.weight.shape[0]
-    size: int = stored(layer.weight).size + rows * (1 if layer.psi is None else 2)
-    return size
+    return sum(array.size for array in _stored(layer).values())
+
+
+def _stored(layer: Layer) -> dict[str, NDArray]:
+    """Return what the layer stores in its part of the vector, in that order."""
+    found = {"weight": stored(layer.weight), "psi": layer.psi, "bias": layer.bias}
+    return {name: array for name, array in found.items() if array is not None}
 
 
 def _views(layer: Layer, part: NDArray) -> tuple[NDArray | None, dict[str, NDArray]]:
+    own = _stored(layer)
+    names = list(own)[1:]
+    if isinstance(layer.weight, Structured) or layer.kernel:
+        ends = np.cumsum([array.size for array in own.values()])
+        parts = zip(own.items(), np.split(part, ends[:-1]), strict=True)
+        return None, {name: flat.reshape(array.shape) for (name, array), flat in parts}
     rows, columns = layer.weight.shape
-    names = ["bias"] if layer.psi is None else ["psi", "bias"]
-    if isinstance(layer.weight, Structured):
-        size = stored(layer.weight).size
-        entries = {"weight": part[:size].reshape(stored(layer.weight).shape)}
-        for k, name in enumerate(names):
-            entries[name] = part[size + k * rows : size + (k + 1) * rows]
-        return None, entries
     joined = part.reshape(rows, columns + len(names))
     entries = {"weight": joined[:, :columns]}
     for k, name in enumerate(names):
@@ -143,4 +158,5 @@ def _layer(like: Layer, views: Mapping[str, NDArray]) -> Layer:
     entries = {
         name: arrays.owned(np.array(view, order="C")).view(library) for name, view in views.items()
     }
-    return Layer(**{**entries, "weight": refilled(like.weight, entries["weight"])})
+    entries["weight"] = refilled(like.weight, entries["weight"])
+    return Layer(**entries, **like.reading)

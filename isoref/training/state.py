@@ -45,7 +45,7 @@ class State:
     squares: frozenset[str] = field(default=frozenset())
 
     def check_fits(self, net: Layered, moments: tuple[str, ...], squares: frozenset[str]) -> None:
-        """Raise a ValueError unless these are the moments, in the widths of `net`."""
+        """Raise a ValueError unless these are the moments, in the widths and kernels of `net`."""
         if tuple(self.moments) != moments or self.squares != squares:
             raise ValueError(
                 f"state must be that of the optimiser, with the moments {moments}, "
@@ -57,6 +57,7 @@ class State:
                     f"state must have the widths of net, {net.widths}, got {moment.widths} in "
                     f"{name!r}; let it follow the edits: transport(state, report.edits)"
                 )
+            check_kernels(f"the moment {name!r}", moment, net)
 
 
 def transport(state: State, edits: Iterable[Edit], *, approximate: bool = False) -> State:
@@ -108,17 +109,23 @@ def _mixed(moment: Tangent, edit: Rotate, name: str, approximate: bool) -> Tange
             "rotations (SGD, Orthogonalised); edits that do not rotate (basis='fixed'); a fresh "
             "state, optimiser.start(net); or approximate=True, which takes v → (R∘R) v"
         )
-    xp = arrays.namespace(edit.R)
     weights = edit.R * edit.R
 
     def act(array: Array, spaces: tuple[int, ...]) -> Array:
         if spaces[:1] == (edit.space,):
-            array = weights @ array
+            array = arrays.turned(weights, array)
         if spaces[1:] == (edit.space,):
-            array = xp.matmul(array, weights.T)
+            array = arrays.turned(weights, array, 1)
         return array
 
     return tree_map(act, moment)
+
+
+def check_kernels(name: str, tree: Layered, net: Layered) -> None:
+    """Raise a ValueError by `name` unless `tree` has the kernels of `net`."""
+    came, wanted = ([layer.kernel for layer in each.layers] for each in (tree, net))
+    if came != wanted:
+        raise ValueError(f"{name} must have the kernels of net, {wanted}, got {came}")
 
 
 def _permutes(R: Array) -> bool:

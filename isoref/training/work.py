@@ -114,7 +114,7 @@ class Work:
         self.slope = self.point.zeros(net)
         self.moments = tuple(Packed(state.moments[name]) for name in self.optimiser.moments)
         self.gradient = Gradient(net, self.point, self.slope, self.loss)
-        self.rows = np.empty((min(self.batch, len(self.x)), self.x.shape[1]), self.x.dtype)
+        self.rows = np.empty((min(self.batch, len(self.x)), *self.x.shape[1:]), self.x.dtype)
 
     def _shuffle(self) -> None:
         self.order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.x))
@@ -124,6 +124,7 @@ class Work:
         found = 0.0
         for point, slope in zip(self.point.entries[1:], self.slope.entries[1:], strict=True):
             psi = point["psi"]
-            found += float(psi @ psi)
+            flat = psi.reshape(-1)
+            found += float(flat @ flat)
             slope["psi"] += psi * psi.dtype.type(2 * self.psi_decay)
         return self.psi_decay * found
