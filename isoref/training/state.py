@@ -108,14 +108,12 @@ def _mixed(moment: Tangent, edit: Rotate, name: str, approximate: bool) -> Tange
             "rotations (SGD, Orthogonalised); edits that do not rotate (basis='fixed'); a fresh "
             "state, optimiser.start(net); or approximate=True, which takes v → (R∘R) v"
         )
-    xp = arrays.namespace(edit.R)
     weights = edit.R * edit.R
 
     def act(array: Array, spaces: tuple[int, ...]) -> Array:
-        if spaces[:1] == (edit.space,):
-            array = weights @ array
-        if spaces[1:] == (edit.space,):
-            array = xp.matmul(array, weights.T)
+        for axis, label in enumerate(spaces):
+            if label == moment.label(edit.space):
+                array = arrays.turned(weights, array, axis)
         return array
 
     return tree_map(act, moment)
