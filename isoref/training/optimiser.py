@@ -103,7 +103,7 @@ class Optimiser(ABC):
         moments = tuple(Packed(state.moments[name]) for name in self.moments)
         self.advance(point, slope, moments, state.steps + 1)
         trees = {
-            name: packed.tree(Tangent(net.layers))
+            name: packed.tree(net.tangent())
             for name, packed in zip(self.moments, moments, strict=True)
         }
         return point.tree(net), State(state.steps + 1, trees, self.squares)

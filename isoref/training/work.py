@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from isoref.network import Layered, Tangent
+from isoref.network import Layered
 from isoref.training.divergence import diverged
 from isoref.training.events import Event
 from isoref.training.optimiser import Optimiser
@@ -80,7 +80,7 @@ class Work:
 
     def state(self) -> State:
         """Return the optimiser's state now."""
-        like = Tangent(self.like.layers)
+        like = self.like.tangent()
         names = self.optimiser.moments
         trees = (packed.tree(like) for packed in self.moments)
         return State(self.steps, dict(zip(names, trees, strict=True)), self.optimiser.squares)
