@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from isoref.network import Layered
-from isoref.training.divergence import diverged
+from isoref.training.divergence import diverged, error, packed_trouble
 from isoref.training.events import Event
 from isoref.training.optimiser import Optimiser
 from isoref.training.packed import Packed
@@ -56,7 +56,7 @@ class Work:
         self.optimiser.advance(self.point, self.slope, self.moments, self.steps, factor=factor)
         self.total += value
         self.within += 1
-        if self.within == self.per_epoch:
+        if self.within >= self.per_epoch:
             self.mean, self.total = self.total / self.per_epoch, 0.0
             self.epoch, self.within = self.epoch + 1, 0
             self._shuffle()
@@ -72,10 +72,14 @@ class Work:
         Raises
         ------
         Diverged
-            When a parameter is not finite.
+            When a parameter, or an entry of a moment, is not finite.
         """
         if not np.isfinite(self.point.vector).all():
             raise diverged(self.like, self.point, self.rows, self.steps, "a parameter diverged")
+        for name, moment in zip(self.optimiser.moments, self.moments, strict=True):
+            if not np.isfinite(moment.vector).all():
+                tensor = f"{name!r} of {packed_trouble(moment)}"
+                raise error("a moment diverged", self.steps, tensor)
         return self.point.tree(self.like)
 
     def state(self) -> State:
