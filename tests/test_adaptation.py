@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from math import inf, isinf
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from isoref import (
 )
 from isoref.diagonal import Report
 from isoref.edits import Drop, Grow, Impose, Inputs, Materialise, Rotate, replay
+from isoref.files import load_edits, save_edits
 from isoref.network import leaves
 from isoref.pruning import prune
 from isoref.topology import compress, incoming, materialise
@@ -337,18 +339,26 @@ def test_widths_follow_the_schedule(basis: str, target: tuple[int, int]) -> None
     assert any(isinstance(e, Rotate) for event in events for e in event.edits) == rule.rotates
 
 
+def test_every_change_of_a_schedule_has_an_epoch_of_its_own() -> None:
+    """Rules are asked after an epoch: from hold=1 on, no two changes fall on one moment."""
+    rule = Widths((6,), (2,), hold=1, over=4)
+    assert [rule.at(epoch) for epoch in (0, 1, 2, 3, 4)] == [(6,), (5,), (4,), (3,), (2,)]
+    with pytest.raises(ValueError, match=r"hold must be .* at least 1: .*two changes at once"):
+        Widths((6,), (2,), hold=0, over=4)
+
+
 def test_widths_refuse_a_network_off_the_schedule() -> None:
     net, x = made(((5, 6, 6, 3), "tanh", "float64", 0))
     for start in ((5, 6), (7, 6), (6,), (6, 6, 6)):
         with pytest.raises(ValueError, match="net must have hidden widths between"):
             Widths(start, start, hold=1, over=1).edit(net, When(0, 0, x, 0))
     # One epoch late, the network is still between the start and where it should be.
-    late = Widths((6, 6), (2, 10), hold=0, over=4)
-    result = late.edit(net, When(2, 9, x, 0))
+    late = Widths((6, 6), (2, 10), hold=1, over=4)
+    result = late.edit(net, When(3, 9, x, 0))
     assert result is not None
     assert result[0].widths[1:-1] == (3, 9)
     with pytest.raises(ValueError, match="net must have hidden widths between"):
-        late.edit(result[0], When(0, 0, x, 0))
+        late.edit(result[0], When(1, 0, x, 0))
 
 
 @settings(deadline=None, max_examples=25)
@@ -475,6 +485,74 @@ def test_a_log_belongs_to_its_run() -> None:
     assert required(Recorded(tuple(pair)).edit(net, when))[0].widths == net.widths
 
 
+def test_two_logs_in_one_run_both_act() -> None:
+    net, x = made(((5, 6, 4, 3), "tanh", "float64", 3))
+    when = When(1, 10, x, 0)
+    logs = []
+    start = net
+    for space in (1, 2):
+        wider, report = grow(net, space, 2, seed=space)
+        logs.append(Recorded((Event.of("by hand", when, net, wider, report),)))
+        net = wider
+    now = start
+    events: tuple[Event, ...] = ()
+    for log in logs:
+        moment = when._replace(events=events)
+        after, report = required(log.edit(now, moment))
+        events = (*events, Event.of(log.name, moment, now, after, report))
+        now = after
+    assert same_bytes(now, net)
+    later = When(2, 20, x, 0, events)
+    whole = Recorded(tuple(event for log in logs for event in log.events))
+    for log in (*logs, whole):
+        assert log.edit(now, later) is None
+        assert log.edit(now, when._replace(events=events)) is None
+    with pytest.raises(ValueError, match="events of the log must be met at their own moments"):
+        logs[1].edit(now, later._replace(events=events[:1]))
+
+
+def test_a_live_rule_of_the_logged_name_takes_no_event_away() -> None:
+    net, x = made(((5, 6, 4, 3), "tanh", "float64", 3))
+    when = When(1, 10, x, 0)
+    wider, report = grow(net, 1, 1, seed=0)
+    live = Event.of("controller", when, net, wider, report)
+    last, report = grow(wider, 2, 1, seed=1)
+    log = Recorded((Event.of("controller", when, wider, last, report),))
+    # The live rule has acted before the log, at the same moment: with other edits, or with these.
+    assert same_bytes(required(log.edit(wider, when._replace(events=(live,))))[0], last)
+    same = when._replace(events=(live, *log.events))
+    assert required(log.edit(wider, same))[0].widths == last.widths
+    # Later, what the live rule did is not what the log says, but a part of the logged run is.
+    later = When(2, 20, x, 0, (live,))
+    with pytest.raises(ValueError, match="events of the log must be met at their own moments"):
+        log.edit(wider, later)
+    assert log.edit(last, later._replace(events=(live, *log.events))) is None
+
+
+def test_a_log_knows_its_edits_by_their_content(tmp_path: Path) -> None:
+    net, x = made(((5, 6, 4, 3), "tanh", "float64", 3))
+    when = When(1, 10, x, 0)
+    edits = (*prune(net, 1, count=2)[1].edits, Grow(2, np.ones((3, 1))), Drop(1, [0]))  # type: ignore[arg-type]
+    edits += (Impose(1, {"kind": "diagonal"}, (0,)),)
+    save_edits(edits, tmp_path / "log.npz")
+    log = Recorded((Event.of("a", when, net, replay(net, edits), Report(edits)),))
+    read = replace(log.events[0], edits=load_edits(tmp_path / "log.npz"))
+    later = When(2, 20, x, 0, (read,))
+    assert log.edit(net, later) is None
+    assert repr(Recorded((read,))) == repr(log)
+    other = replace(read, edits=(*read.edits[:2], Grow(2, np.full((3, 1), 2.0)), *read.edits[3:]))
+    for events in ((other,), (replace(read, rule="b"),), (replace(read, edits=read.edits[:-1]),)):
+        with pytest.raises(ValueError, match="events of the log must be met"):
+            log.edit(net, later._replace(events=events))
+
+
+def test_settings_may_be_numpys_and_are_kept_as_pythons() -> None:
+    rule = Widths(np.array([3, 4]), [np.int64(5), 6], np.int32(1), np.int64(2))  # type: ignore[arg-type]
+    assert repr(rule) == repr(Widths((3, 4), (5, 6), 1, 2))
+    assert repr(Budget(np.float64(1.0), spaces=[np.int64(1)])) == repr(Budget(1.0, (1,)))  # type: ignore[arg-type]
+    assert repr(Controller(np.float64(0.5), np.int64(5))) == repr(Controller(0.5, 5))  # type: ignore[arg-type]
+
+
 def test_a_repr_tells_every_setting() -> None:
     assert repr(Controller(0.95, 5)) == "Controller(threshold=0.95, buffer=5)"
     assert repr(Budget(1.0)) == "Budget(total=1.0, spaces=None, basis='free')"
@@ -497,21 +575,32 @@ def test_certificates_without_inputs_are_for_every_input() -> None:
 
 
 NET = Network.random((3, 4, 2), seed=0)
+odd: Any = "x"
+one: Any = 1
+half: Any = 2.5
 X = np.ones((1, 3))
 BAD: dict[str, tuple[Any, str]] = {
-    "buffer": (lambda: Controller(0.9, 0), "buffer must be at least 1, got 0"),
-    "threshold": (lambda: Controller(-0.1, 1), "threshold must be finite and not negative"),
-    "no threshold": (lambda: Controller(float("nan"), 1), "threshold must be finite"),
-    "adapt": (lambda: adapt(NET, threshold=0.5, buffer=0, seed=0), "buffer must be at least 1"),
-    "seed": (lambda: adapt(NET, threshold=0.5, buffer=1, seed=-1), "seed must not be negative"),
+    "buffer": (lambda: Controller(0.9, 0), "buffer must be an integer of at least 1, got 0"),
+    "no buffer": (lambda: Controller(0.9, half), "buffer must be an integer .* got 2.5"),
+    "threshold": (lambda: Controller(-0.1, 1), "threshold must be a number, finite and not neg"),
+    "no threshold": (lambda: Controller(float("nan"), 1), "threshold must be .* got nan"),
+    "text": (lambda: Controller(odd, 1), "threshold must be a number.* got 'x'"),
+    "flag": (lambda: Controller(True, 1), "threshold must be a number.* got True"),
+    "adapt": (lambda: adapt(NET, threshold=0.5, buffer=0, seed=0), "buffer must be an integer"),
+    "seed": (lambda: adapt(NET, threshold=0.5, buffer=1, seed=-1), "seed must be an integer .* -1"),
+    "no seed": (lambda: adapt(NET, threshold=0.5, buffer=1, seed=odd), "seed must be an integer"),
     "inputs": (
         lambda: adapt(NET, threshold=0.5, buffer=1, seed=0, inputs=np.ones((2, 4))),
         r"inputs must have shape \(B, 3\)",
     ),
-    "total": (lambda: Budget(-1.0), "total must be finite and not negative"),
-    "infinite": (lambda: Budget(inf), "total must be finite and not negative"),
-    "space 0": (lambda: Budget(1.0, spaces=(0,)), "spaces must be distinct hidden spaces"),
-    "no spaces": (lambda: Budget(1.0, spaces=()), "spaces must be distinct hidden spaces"),
+    "total": (lambda: Budget(-1.0), "total must be a number, finite and not negative"),
+    "infinite": (lambda: Budget(inf), "total must be a number, finite and not negative"),
+    "no total": (lambda: Budget(odd), "total must be a number.* got 'x'"),
+    "total nan": (lambda: Budget(float("nan")), "total must be a number.* got nan"),
+    "space 0": (lambda: Budget(1.0, spaces=(0,)), "spaces must be a tuple of distinct hidden"),
+    "no spaces": (lambda: Budget(1.0, spaces=()), "spaces must be a tuple of distinct hidden"),
+    "twice": (lambda: Budget(1.0, spaces=(1, 1)), "spaces must be a tuple of distinct hidden"),
+    "one space": (lambda: Budget(1.0, spaces=one), "spaces must be a tuple of .* got 1;"),
     "spaces": (
         lambda: Budget(1.0, spaces=(2,)).edit(NET, When(0, 0, X, 0)),
         "spaces must be hidden spaces, 1 … 1",
@@ -522,11 +611,14 @@ BAD: dict[str, tuple[Any, str]] = {
     ),
     "basis": (lambda: Budget(1.0, basis="pca"), "basis must be one of free, fixed"),
     "widths basis": (lambda: Widths((3,), (4,), 1, 1, basis="x"), "basis must be one of"),
-    "start": (lambda: Widths((), (), 1, 1), "start must be hidden widths of at least 1"),
-    "target": (lambda: Widths((3,), (0,), 1, 1), "target must be hidden widths of at least 1"),
+    "start": (lambda: Widths((), (), 1, 1), "start must be a tuple of hidden widths of at least 1"),
+    "one start": (lambda: Widths(one, (3,), 1, 1), "start must be a tuple of .* got 1$"),
+    "target": (lambda: Widths((3,), (0,), 1, 1), "target must be a tuple of hidden widths"),
+    "no width": (lambda: Widths((3,), (1.5,), 1, 1), r"target must be a tuple .* got \(1.5,\)"),  # type: ignore[arg-type]
     "lengths": (lambda: Widths((3,), (4, 5), 1, 1), "a width for each hidden space"),
-    "hold": (lambda: Widths((3,), (4,), -1, 1), "hold must not be negative"),
-    "over": (lambda: Widths((3,), (4,), 0, 0), "over at least 1"),
+    "hold": (lambda: Widths((3,), (4,), -1, 1), "hold must be a number of epochs, at least 1"),
+    "no hold": (lambda: Widths((3,), (4,), odd, 1), "hold must be a number of epochs.* got 'x'"),
+    "over": (lambda: Widths((3,), (4,), 1, 0), "over must be a number of epochs, at least 1"),
 }
 
 

@@ -222,11 +222,40 @@ def test_a_checkpoint_is_not_overwritten_by_another_run(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_write_one_directory(tmp_path: Path) -> None:
-    def other(run: Run[Any]) -> None:
-        with pytest.raises(LockError, match="process"):
-            learnt(epochs=1, checkpoints=Checkpoints(str(tmp_path), resume=True))
+    program = """
+import sys
+from isoref.files.lock import locked
+with locked(sys.argv[1]):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(LockError, match=f"process.*{other.pid}"):
+            learnt(epochs=1, checkpoints=Checkpoints(tmp_path))
+        assert not (tmp_path / "checkpoint.npz").exists()
+        other.communicate()
+    assert learnt(epochs=1, checkpoints=Checkpoints(tmp_path)).epoch == 1
 
-    learnt(epochs=1, callbacks=(other,), checkpoints=Checkpoints(str(tmp_path)))
+
+def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / ".isoref-0123.tmp").write_bytes(b"half a checkpoint")
+    learnt(epochs=1, checkpoints=Checkpoints(tmp_path))
+    assert not list(tmp_path.glob("*.tmp"))
+    assert not list(tmp_path.glob(".isoref-*.tmp"))
+
+
+def test_the_event_of_another_run_is_refused(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        (tmp_path / str(seed)).mkdir()
+        there = Checkpoints(tmp_path / str(seed))
+        learnt(epochs=2, seed=seed, rules=RULES, probe=4, checkpoints=there)
+    other = (tmp_path / "1" / "event-0.npz").read_bytes()
+    (tmp_path / "0" / "event-0.npz").write_bytes(other)
+    with pytest.raises(FileError, match=r"event-0\.npz: the file must be the one that checkpoint"):
+        read_checkpoint(tmp_path / "0")
 
 
 def test_a_diverged_run_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:

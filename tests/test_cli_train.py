@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -116,3 +117,26 @@ def test_spelled_values_are_literals() -> None:
     }  # fmt: skip
     assert called("-", "box", {"box": dict}) == {}
     assert np.isinf(called("-", "box(a=1e999)", {"box": dict})["a"])
+
+
+def test_a_setting_is_given_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(tmp_path / "run", "--optimiser", "sgd(rate=0.1, rate=0.5)") == 2
+    error = capsys.readouterr().err
+    assert "--optimiser must give each setting once, got rate twice in 'sgd(rate=0.1, r" in error
+    assert not (tmp_path / "run" / "network.npz").exists()
+
+
+@pytest.mark.parametrize("place", ["import_module", "main"])
+def test_an_interrupt_is_told_and_exits_with_130(
+    place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    def imported(_: str) -> Any:
+        return SimpleNamespace(main=interrupted)
+
+    stand_in = interrupted if place == "import_module" else imported
+    monkeypatch.setattr("isoref.cli.import_module", stand_in)
+    assert main(["verify"]) == 130
+    assert capsys.readouterr() == ("", "isoref verify: interrupted\n")

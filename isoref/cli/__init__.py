@@ -1,6 +1,7 @@
 """The command line: one file per sub-command, imported when it is asked for.
 
-Exit codes: 0 holds, 1 does not hold, 2 the input or the usage is wrong, 3 nothing was tested.
+Exit codes: 0 holds, 1 does not hold, 2 the input or the usage is wrong, 3 nothing was tested,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -36,9 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen[0].command is None:
         parser.print_help(sys.stderr)
         return 2
-    command = import_module(f"isoref.cli.{chosen[0].command}")
+    name = chosen[0].command
     try:
-        return int(command.main(rest))
-    except (ValueError, TypeError, OSError) as error:
-        print(f"isoref {chosen[0].command}: {error}", file=sys.stderr)
-        return 2
+        command = import_module(f"isoref.cli.{name}")
+        try:
+            return int(command.main(rest))
+        except (ValueError, TypeError, OSError) as error:
+            print(f"isoref {name}: {error}", file=sys.stderr)
+            return 2
+    except KeyboardInterrupt:
+        print(f"isoref {name}: interrupted", file=sys.stderr)
+        return 130

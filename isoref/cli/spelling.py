@@ -40,6 +40,12 @@ def called(argument: str, text: str, known: Mapping[str, Callable[..., Any]]) ->
         raise wrong
     if call.func.id not in known or any(keyword.arg is None for keyword in call.keywords):
         raise wrong
+    names = [keyword.arg for keyword in call.keywords]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"{argument} must give each setting once, got {name} twice in {text!r}"
+            )
     try:
         settings = {str(key.arg): ast.literal_eval(key.value) for key in call.keywords}
     except (ValueError, TypeError):

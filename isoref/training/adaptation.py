@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from operator import index
 from typing import ClassVar
 
 import numpy as np
@@ -29,6 +28,7 @@ from isoref.ranking import Factors, ranking
 from isoref.topology import grow, incoming
 from isoref.training.certified import Certified
 from isoref.training.events import Rule, When
+from isoref.training.rates import is_integer, is_number
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +92,8 @@ def adapt(
     ()
     """
     _check(threshold, buffer)
-    if index(seed) < 0:
-        raise ValueError(f"seed must not be negative, got {seed}")
+    if not is_integer(seed) or seed < 0:
+        raise ValueError(f"seed must be an integer that is not negative, got {seed!r}")
     if inputs is not None:
         check_inputs(net, inputs)
     edits: list[Edit] = []
@@ -139,6 +139,8 @@ class Controller(Rule):
 
     def __post_init__(self) -> None:
         _check(self.threshold, self.buffer)
+        object.__setattr__(self, "threshold", float(self.threshold))
+        object.__setattr__(self, "buffer", int(self.buffer))
 
     @property
     def rotates(self) -> bool:
@@ -175,10 +177,10 @@ def _prune(
 
 
 def _check(threshold: float, buffer: int) -> None:
-    if not (isfinite(threshold) and threshold >= 0):
-        raise ValueError(f"threshold must be finite and not negative, got {threshold}")
-    if index(buffer) < 1:
+    if not (is_number(threshold) and isfinite(threshold) and threshold >= 0):
+        raise ValueError(f"threshold must be a number, finite and not negative, got {threshold!r}")
+    if not is_integer(buffer) or buffer < 1:
         raise ValueError(
-            f"buffer must be at least 1, got {buffer}: without a scaffold no space can grow, and "
-            "one below the threshold altogether would vanish"
+            f"buffer must be an integer of at least 1, got {buffer!r}: without a scaffold no space "
+            "can grow, and one below the threshold altogether would vanish"
         )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from operator import index
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from isoref.arrays import Array
 from isoref.certificate import Certificate
@@ -20,6 +19,7 @@ from isoref.pruning import check_inputs, removed
 from isoref.ranking import Ranking, ranking
 from isoref.training.certified import Certified
 from isoref.training.events import Event, Rule, When
+from isoref.training.rates import is_integer, is_number
 
 BASES = ("free", "fixed")
 """Whether a rule may turn a space to remove neurons, or must take them as they stand."""
@@ -34,6 +34,9 @@ class Budget(Rule):
     over all spaces is planned as long as the exact bounds fit what is left; then each space that
     has a share is pruned once, front to back, and gives neurons back where its certificate, with
     the rounding and the edits before it, does not fit.
+
+    Its events are known by its name: a run has one budget, and two would share what is spent. A run
+    that goes on with another budget counts what the first has spent.
 
     Parameters
     ----------
@@ -61,17 +64,17 @@ class Budget(Rule):
     basis: str = "free"
 
     def __post_init__(self) -> None:
-        if not (isfinite(self.total) and self.total >= 0):
-            raise ValueError(f"total must be finite and not negative, got {self.total}")
-        if self.spaces is not None and (
-            not self.spaces
-            or any(index(space) < 1 for space in self.spaces)
-            or len(set(self.spaces)) < len(self.spaces)
-        ):
-            raise ValueError(
-                f"spaces must be distinct hidden spaces, 1 or more, got {self.spaces}; "
-                "None stands for all"
-            )
+        if not (is_number(self.total) and isfinite(self.total) and self.total >= 0):
+            raise ValueError(f"total must be a number, finite and not negative, got {self.total!r}")
+        object.__setattr__(self, "total", float(self.total))
+        if self.spaces is not None:
+            spaces = positive(self.spaces)
+            if not spaces or len(set(spaces)) < len(spaces):
+                raise ValueError(
+                    "spaces must be a tuple of distinct hidden spaces, 1 or more, as in (1, 2), "
+                    f"got {self.spaces!r}; None stands for all"
+                )
+            object.__setattr__(self, "spaces", spaces)
         check_basis(self.basis)
 
     @property
@@ -80,7 +83,7 @@ class Budget(Rule):
         return self.basis == "free"
 
     def spent(self, events: Sequence[Event]) -> float:
-        """Return what the events of this rule have cost."""
+        """Return what the events of this name have cost."""
         return sum(event.bound or 0.0 for event in events if event.rule == self.name) * UP
 
     def edit(self, net: Network, when: When) -> tuple[Network, Report] | None:
@@ -116,6 +119,16 @@ class Budget(Rule):
         if (spent + certificate.exact_bound) * UP > self.total:
             return False
         return (spent + certificate.bound * UP) * UP <= self.total
+
+
+def positive(values: Any) -> tuple[int, ...]:
+    """Return integers of at least 1 as a tuple, or an empty one if the values are no such thing."""
+    try:
+        found = tuple(values)
+    except TypeError:
+        return ()
+    good = all(is_integer(value) and value >= 1 for value in found)
+    return tuple(map(int, found)) if good else ()
 
 
 def check_basis(basis: str) -> None:

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from glob import escape as glob_escape
+from glob import glob
 from hashlib import sha256
 from itertools import pairwise
 from types import FunctionType
@@ -92,6 +94,8 @@ class Checkpoints:
         """
         with locked(self.directory):
             store = Store(disk.spelled(self.directory), self.every, mark, start)
+            for left in glob(os.path.join(glob_escape(store.directory), ".isoref-*.tmp")):
+                os.unlink(left)  # of a process that was killed while it wrote
             if os.path.exists(store.path):
                 if not self.resume:
                     raise FileExistsError(
@@ -124,7 +128,9 @@ class Store:
         for moment, tree in run.state.moments.items():
             found |= {f"{moment}.{name}": array for name, array in host_arrays(tree).items()}
         found["history"] = _text(list(run.history))
-        found["events"] = _text([event.record() for event in run.events])
+        sums = [_checksum(self.directory, number) for number in range(self.events)]
+        logged = zip(run.events, sums, strict=True)
+        found["events"] = _text([event.record() | {"sha256": own} for event, own in logged])
         elementwise = isinstance(run.net, Elementwise)
         told = convolutions(run.net)
         kinds = [
@@ -212,6 +218,12 @@ def _run(
         history, records_ = (json.loads(found.pop(k).tobytes()) for k in ("history", "events"))
     except (TypeError, ValueError) as error:
         raise FileError(f"{path}: {error}") from error
+    for number, record in enumerate(records_):
+        if record["sha256"] != _checksum(directory, number):
+            raise FileError(
+                f"{_event(directory, number)}: the file must be the one that {NAME} names, it is "
+                "another or damaged; take both from one copy"
+            )
     events = tuple(
         _recorded(record, load_edits(_event(directory, number)))
         for number, record in enumerate(records_)
@@ -282,6 +294,10 @@ def _recorded(record: dict[str, Any], edits: tuple[Edit, ...]) -> Event:
 
 def _event(directory: str, number: int) -> str:
     return os.path.join(directory, f"event-{number}.npz")
+
+
+def _checksum(directory: str, number: int) -> str:
+    return sha256(disk.read(_event(directory, number), LIMIT)).hexdigest()
 
 
 def _text(value: Any) -> NDArray:

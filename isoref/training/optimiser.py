@@ -20,7 +20,8 @@ import numpy as np
 from isoref import arrays
 from isoref.network import Layered, Tangent
 from isoref.training.packed import Packed
-from isoref.training.state import State, check_kernels
+from isoref.training.rates import is_number
+from isoref.training.state import State, check_alike
 
 NDArray = np.ndarray[Any, Any]
 
@@ -43,7 +44,7 @@ class Optimiser(ABC):
     rate : float
         η > 0; a schedule multiplies it.
     decay : float
-        λ ≥ 0, weight decay of every parameter.
+        λ ≥ 0, weight decay of every parameter; η λ < 1 where it is decoupled.
     clip : float, optional
         Scale the gradient down to this norm, of all parameters together, where it is longer.
 
@@ -63,14 +64,35 @@ class Optimiser(ABC):
     """Those of them that sum squares of entries, which no rotation carries along (C32)."""
     commutes: ClassVar[bool]
     """Whether training a rotated network is rotating the trained one."""
+    flags: ClassVar[tuple[str, ...]] = ()
+    """The names of the settings that are True or False."""
 
     def __post_init__(self) -> None:
         for name, (holds, wanted) in self._conditions().items():
             value = getattr(self, name)
             if value is None and name == "clip":
                 continue
-            if not (isinstance(value, int | float) and holds(value)):
+            if not (is_number(value) and holds(float(value))):
                 raise ValueError(f"{name} must be {wanted}, got {value!r}")
+            object.__setattr__(self, name, float(value))
+        for name in self.flags:
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_):
+                raise ValueError(f"{name} must be True or False, got {value!r}")
+            object.__setattr__(self, name, bool(value))
+        self._check_decay(self.rate)
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether decay is decoupled: it multiplies each parameter by 1 − η λ."""
+        return True
+
+    def _check_decay(self, rate: float) -> None:
+        if self.shrinks and rate * self.decay >= 1:
+            raise ValueError(
+                "rate · decay must be below 1, since decoupled decay multiplies each parameter by "
+                f"1 − rate · decay, got rate {rate!r} and decay {self.decay!r}; lower one of them"
+            )
 
     def _conditions(self) -> dict[str, Condition]:
         """Return what must hold for each number, and how to say it."""
@@ -90,16 +112,12 @@ class Optimiser(ABC):
         Raises
         ------
         TypeError, ValueError
-            When the arrays are not NumPy's, the state is another optimiser's, widths differ, or
-            the step leaves the finite numbers.
+            When the arrays are not NumPy's, the state is another optimiser's, widths, kernels,
+            structures or dtypes differ, or the step leaves the finite numbers.
         """
         state.check_fits(net, self.moments, self.squares)
+        check_alike("gradient", gradient, net, "take that of backward(net, …)")
         point, slope = Packed(net), Packed(gradient)
-        if slope.vector.size != point.vector.size or gradient.widths != net.widths:
-            raise ValueError(
-                f"gradient must have the widths of net, {net.widths}, got {gradient.widths}"
-            )
-        check_kernels("gradient", gradient, net)
         moments = tuple(Packed(state.moments[name]) for name in self.moments)
         self.advance(point, slope, moments, state.steps + 1)
         trees = {
@@ -120,7 +138,13 @@ class Optimiser(ABC):
         """Move `point` and `moments` in place by step number `steps`; `gradient` is used up.
 
         `factor` multiplies the rate.
+
+        Raises
+        ------
+        ValueError
+            When decay is decoupled and the multiplied rate times it is 1 or more.
         """
+        self._check_decay(factor * self.rate)
         with arrays.quiet():
             if self.clip is not None:
                 length = norm(gradient.vector)

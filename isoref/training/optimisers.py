@@ -55,6 +55,12 @@ class SGD(Entrywise):
 
     moments = ("momentum",)
     commutes = True
+    flags = ("nesterov", "decoupled")
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether decay is decoupled."""
+        return self.decoupled
 
     def _conditions(self) -> dict[str, Condition]:
         return super()._conditions() | {"momentum": FRACTION}
@@ -92,7 +98,8 @@ class SGD(Entrywise):
 class Orthogonalised(Optimiser):
     """Momentum whose singular values, layer by layer, are all made 1: the step has length η.
 
-        m ← μ m + ∇        [W | ψ | b] ← (1 − η λ) [W | ψ | b] − η m̃        q ← q − η m_q/‖m‖_F
+        m ← μ m + ∇
+        [W | ψ | b] ← (1 − η λ) [W | ψ | b] − η m̃        q ← (1 − η λ) q − η m_q/‖m‖_F
 
     m̃ is what five Newton–Schulz iterations (K. Jordan 2024) make of the layer's momentum: U p(Σ) Vᵀ
     for m = UΣVᵀ, with p(σ) between 0.68 and 1.14 for σ/‖m‖_F above 0.01 and p(0) = 0. The polar
@@ -123,6 +130,7 @@ class Orthogonalised(Optimiser):
 
     moments = ("momentum",)
     commutes = True
+    flags = ("nesterov",)
 
     def _conditions(self) -> dict[str, Condition]:
         return super()._conditions() | {"momentum": FRACTION}

@@ -17,7 +17,7 @@ import numpy as np
 from isoref import arrays
 from isoref.convolution import refolded, unfolded
 from isoref.layer import Layer
-from isoref.network import Layered
+from isoref.network import Layered, Tangent
 from isoref.structure import Structured, dense, imposed, refilled, stored
 
 NDArray = np.ndarray[Any, Any]
@@ -123,9 +123,7 @@ class Packed:
 
     def zeros(self, like: Layered) -> Packed:
         """Return a vector of zeros in the shapes of `like`."""
-        found = Packed(like)
-        found.vector[...] = found.vector * 0
-        return found
+        return Packed(Tangent.zeros(like))
 
 
 def _sizes(layer: Layer) -> int:

@@ -6,9 +6,33 @@ A schedule is a function of two numbers, the step and the total number of steps,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import cos, pi
-from typing import Protocol
+from math import cos, isnan, pi
+from numbers import Integral, Real
+from typing import Any, Protocol
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether a setting is a real number, Python's or NumPy's; True, False and NaN are none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [is_number(value) for value in (1, 0.5, np.float32(2), True, "1", float("nan"))]
+    [True, True, True, False, False, False]
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return not isnan(value)
+    except OverflowError:  # of an integer that no float holds
+        return False
+
+
+def is_integer(value: Any) -> bool:
+    """Tell whether a setting is an integer, Python's or NumPy's; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 class Schedule(Protocol):
@@ -48,9 +72,12 @@ class Cosine:
     floor: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_warmup(self.warmup)
-        if not 0 <= self.floor <= 1:
-            raise ValueError(f"floor must lie between 0 and 1, got {self.floor!r}")
+        if not is_integer(self.warmup) or self.warmup < 0:
+            raise ValueError(f"warmup must be a number of steps, not negative, got {self.warmup!r}")
+        if not (is_number(self.floor) and 0 <= self.floor <= 1):
+            raise ValueError(f"floor must be a number between 0 and 1, got {self.floor!r}")
+        object.__setattr__(self, "warmup", int(self.warmup))
+        object.__setattr__(self, "floor", float(self.floor))
 
     def __call__(self, step: int, total: int) -> float:
         """Return the factor at `step` of `total`."""
@@ -74,16 +101,18 @@ class Steps:
     factor: float = 0.1
 
     def __post_init__(self) -> None:
-        if not all(0 <= fraction <= 1 for fraction in self.fractions):
-            raise ValueError(f"fractions must lie between 0 and 1, got {self.fractions!r}")
-        if not 0 < self.factor <= 1:
-            raise ValueError(f"factor must be positive and at most 1, got {self.factor!r}")
+        if not isinstance(self.fractions, Iterable) or not all(
+            is_number(fraction) and 0 <= fraction <= 1 for fraction in self.fractions
+        ):
+            raise ValueError(
+                "fractions must be a tuple of numbers between 0 and 1, as in (0.5, 0.75), "
+                f"got {self.fractions!r}"
+            )
+        if not (is_number(self.factor) and 0 < self.factor <= 1):
+            raise ValueError(f"factor must be a positive number, at most 1, got {self.factor!r}")
+        object.__setattr__(self, "fractions", tuple(map(float, self.fractions)))
+        object.__setattr__(self, "factor", float(self.factor))
 
     def __call__(self, step: int, total: int) -> float:
         """Return the factor at `step` of `total`."""
         return self.factor ** sum(step >= fraction * total for fraction in self.fractions)
-
-
-def _check_warmup(warmup: int) -> None:
-    if type(warmup) is not int or warmup < 0:
-        raise ValueError(f"warmup must be a number of steps, not negative, got {warmup!r}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from hashlib import sha256
-from operator import index
+from itertools import groupby
 from typing import ClassVar
 
 import numpy as np
@@ -18,9 +18,10 @@ from isoref.edits import Edit, Rotate
 from isoref.network import Network
 from isoref.pruning import prune
 from isoref.topology import grow
-from isoref.training.budget import check_basis
+from isoref.training.budget import check_basis, positive
 from isoref.training.certified import Certified
 from isoref.training.events import Event, Rule, When
+from isoref.training.rates import is_integer
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Widths(Rule):
     start, target : tuple of int
         Widths of the hidden spaces 1 … L, at least 1.
     hold : int
-        Epochs at the start widths, not negative.
+        Epochs at the start widths, at least 1, after which a rule is first asked.
     over : int
         Epochs over which the widths change, at least 1.
     basis : {"free", "fixed"}
@@ -64,19 +65,28 @@ class Widths(Rule):
 
     def __post_init__(self) -> None:
         for name in ("start", "target"):
-            widths = getattr(self, name)
-            if not widths or any(index(width) < 1 for width in widths):
-                raise ValueError(f"{name} must be hidden widths of at least 1, got {widths}")
-            object.__setattr__(self, name, tuple(widths))
+            came = getattr(self, name)
+            widths = positive(came)
+            if not widths:
+                raise ValueError(
+                    f"{name} must be a tuple of hidden widths of at least 1, as in (32, 32), "
+                    f"got {came!r}"
+                )
+            object.__setattr__(self, name, widths)
         if len(self.start) != len(self.target):
             raise ValueError(
                 f"start and target must have a width for each hidden space, got {self.start} "
                 f"and {self.target}"
             )
-        if index(self.hold) < 0 or index(self.over) < 1:
-            raise ValueError(
-                f"hold must not be negative and over at least 1, got {self.hold} and {self.over}"
-            )
+        first = ": rules are asked after an epoch, and 0 would make the first two changes at once"
+        reasons = {"hold": first, "over": ""}
+        for name, reason in reasons.items():
+            came = getattr(self, name)
+            if not is_integer(came) or came < 1:
+                raise ValueError(
+                    f"{name} must be a number of epochs, at least 1{reason}, got {came!r}"
+                )
+            object.__setattr__(self, name, int(came))
         check_basis(self.basis)
 
     @property
@@ -133,6 +143,8 @@ class Recorded(Rule):
     """Repeats the edits of a log, each at its epoch and step.
 
     A run with the log in place of the rule that wrote it gives the same network byte for byte.
+    Several logs may take turns with each other and with other rules. What of a log has been
+    repeated is known by its edits: two logs with the same edits at one moment count as one.
 
     Parameters
     ----------
@@ -188,35 +200,78 @@ class Recorded(Rule):
 
     def _due(self, when: When) -> list[Event]:
         """Return the events of the moment that have not been repeated."""
-        # A run that goes on from a checkpoint of the logged one has its events under their rules.
-        done = {(past.epoch, past.step, past.rule) for past in when.events}
-        due = []
-        for event in self.events:
-            moment = (event.epoch, event.step)
-            if (*moment, self.name) in done or (*moment, event.rule) in done:
+        now = (when.epoch, when.step)
+        due: list[Event] = []
+        for moment, group in groupby(self.events, key=_moment):
+            if moment[1] > when.step:
                 continue
-            if moment == (when.epoch, when.step):
-                due.append(event)
-            elif event.step <= when.step:
+            left = list(group)
+            for past in when.events:
+                if _moment(past) != moment:
+                    continue
+                if past.rule == self.name:
+                    _strike(left, past)
+                elif moment != now:
+                    # A run that goes on from the logged one has its events under their own rules.
+                    # Now, they are what another rule has just done.
+                    _strike(left, past, own=True)
+            if moment == now:
+                due += left
+            elif left:
                 raise ValueError(
                     f"events of the log must be met at their own moments, got epoch {when.epoch}, "
-                    f"step {when.step} without the one of epoch {event.epoch}, step {event.step}; "
+                    f"step {when.step} without the one of epoch {moment[0]}, step {moment[1]}; "
                     "run with the batches and the intervals of the logged run"
                 )
         return due
 
 
+def _moment(event: Event) -> tuple[int, int]:
+    return event.epoch, event.step
+
+
+def _strike(left: list[Event], past: Event, *, own: bool = False) -> None:
+    """Take away the events, successive ones, whose edits `past` has made; `own`: one of its rule.
+
+    A rule that repeats a log makes one event of all that is due.
+    """
+    for first in range(len(left)):
+        made: list[Edit] = []
+        for last, event in enumerate(left[first:], first):
+            made += event.edits
+            if own and (last > first or event.rule != past.rule):
+                break
+            if len(made) >= len(past.edits):
+                if _same(made, past.edits):
+                    del left[first : last + 1]
+                    return
+                break
+
+
+def _same(edits: Sequence[Edit], others: Sequence[Edit]) -> bool:
+    """Tell whether edits are the same, or of the same content."""
+    return len(edits) == len(others) and all(
+        a is b or list(_parts(a)) == list(_parts(b)) for a, b in zip(edits, others, strict=True)
+    )
+
+
 def _content(events: tuple[Event, ...]) -> Iterator[bytes]:
-    """Yield everything that tells two logs apart, arrays by dtype, shape and bytes."""
+    """Yield everything that tells two logs apart."""
     for event in events:
         yield repr((event.epoch, event.step, event.rule, event.before)).encode()
         for edit in event.edits:
-            yield type(edit).__name__.encode()
-            for field in fields(edit):  # type: ignore[arg-type]
-                value = getattr(edit, field.name)
-                if hasattr(value, "shape"):
-                    host = arrays.to_numpy(value)
-                    yield repr((field.name, str(host.dtype), host.shape)).encode()
-                    yield host.tobytes()
-                else:
-                    yield repr((field.name, value)).encode()
+            yield from _parts(edit)
+
+
+def _parts(edit: Edit) -> Iterator[bytes]:
+    """Yield everything that tells two edits apart, arrays by dtype, shape and bytes."""
+    yield type(edit).__name__.encode()
+    for field in fields(edit):  # type: ignore[arg-type]
+        value = getattr(edit, field.name)
+        if value is None or isinstance(value, dict):
+            told = value and sorted((key, str(item)) for key, item in value.items())
+            yield repr((field.name, told)).encode()
+        else:  # indices are a tuple, or a list
+            host = arrays.to_numpy(value)
+            yield repr((field.name, str(host.dtype), host.shape)).encode()
+            yield host.tobytes()

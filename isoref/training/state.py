@@ -20,6 +20,7 @@ from isoref import arrays
 from isoref.arrays import Array
 from isoref.edits import Edit, Rotate
 from isoref.network import Layered, Tangent, tree_map
+from isoref.structure import Structured, same_structure
 
 
 class TransportError(ValueError):
@@ -45,26 +46,32 @@ class State:
     squares: frozenset[str] = field(default=frozenset())
 
     def check_fits(self, net: Layered, moments: tuple[str, ...], squares: frozenset[str]) -> None:
-        """Raise a ValueError unless these are the moments, in the widths and kernels of `net`."""
+        """Raise unless these are the moments, in the widths, kernels and structures of `net`.
+
+        Raises
+        ------
+        TypeError
+            When library or dtype are not those of `net`.
+        ValueError
+            When anything else differs.
+        """
         if tuple(self.moments) != moments or self.squares != squares:
             raise ValueError(
                 f"state must be that of the optimiser, with the moments {moments}, "
                 f"got {tuple(self.moments)}; begin with optimiser.start(net)"
             )
         for name, moment in self.moments.items():
-            if moment.widths != net.widths:
-                raise ValueError(
-                    f"state must have the widths of net, {net.widths}, got {moment.widths} in "
-                    f"{name!r}; let it follow the edits: transport(state, report.edits)"
-                )
-            check_kernels(f"the moment {name!r}", moment, net)
+            advice = "let the state follow the edits: transport(state, report.edits)"
+            check_alike(f"the moment {name!r}", moment, net, advice)
 
 
 def transport(state: State, edits: Iterable[Edit], *, approximate: bool = False) -> State:
     """Return the state after `edits` of its network.
 
-    Exact where a law exists: the result is what the edited network's own history would have given,
-    had new neurons had zero gradients and dropped ones never been there.
+    Exact where a law exists: rotated and grown, it is what the edited network's own history would
+    have given, had new neurons had zero gradients all the time. Dropped neurons take their entries
+    with them, and the others stay as they are: that is not the state of a network that never had
+    them, since they have taken part in the gradients of the others.
 
     Parameters
     ----------
@@ -120,11 +127,36 @@ def _mixed(moment: Tangent, edit: Rotate, name: str, approximate: bool) -> Tange
     return tree_map(act, moment)
 
 
-def check_kernels(name: str, tree: Layered, net: Layered) -> None:
-    """Raise a ValueError by `name` unless `tree` has the kernels of `net`."""
+def check_alike(name: str, tree: Layered, net: Layered, advice: str) -> None:
+    """Raise by `name` unless `tree` has all of `net` but the numbers; `advice` says how to get it.
+
+    Library and dtype by a TypeError; widths, kernels and structures of weights by a ValueError.
+    """
+    if tree.widths != net.widths:
+        raise ValueError(
+            f"{name} must have the widths of net, {net.widths}, got {tree.widths}; {advice}"
+        )
     came, wanted = ([layer.kernel for layer in each.layers] for each in (tree, net))
     if came != wanted:
-        raise ValueError(f"{name} must have the kernels of net, {wanted}, got {came}")
+        raise ValueError(f"{name} must have the kernels of net, {wanted}, got {came}; {advice}")
+    arrays.check_alike(name, tree.reference, net.reference, "net")
+    for i, (layer, own) in enumerate(zip(tree.layers, net.layers, strict=True)):
+        if not same_structure(layer.weight, own.weight):
+            other = "isoref.network.plain(…), the plain arrays"
+            if isinstance(own.weight, Structured):
+                other = f"Impose({i}, net.layers[{i}].weight.kind).pad(…), the part that net stores"
+            raise ValueError(
+                f"{name} must store layers[{i}].weight as net does, as {_kind(own.weight)}, "
+                f"got {_kind(layer.weight)}; {advice}, or take {other}"
+            )
+
+
+def _kind(weight: Array | Structured) -> str:
+    """Return what a weight is, and of a staircase where its rows start and stop."""
+    if not isinstance(weight, Structured):
+        return "a plain array"
+    kind, *places = weight.kind.values()
+    return f"a {kind}" + (f" with rows from {places[0]} to {places[1]}" if places else "")
 
 
 def _permutes(R: Array) -> bool:

@@ -77,7 +77,7 @@ LAWS = {
 
 RULES: tuple[Rule, ...] = (
     Controller(threshold=0.9, buffer=3),
-    Widths(start=(16,), target=(12,), hold=0, over=3),
+    Widths(start=(16,), target=(12,), hold=1, over=2),
     Budget(total=20.0),
 )
 
