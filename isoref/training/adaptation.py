@@ -29,6 +29,7 @@ from isoref.ranking import Factors, ranking
 from isoref.topology import grow, incoming
 from isoref.training.certified import Certified
 from isoref.training.events import Rule, When
+from isoref.windows import extents
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +97,11 @@ def adapt(
         raise ValueError(f"seed must not be negative, got {seed}")
     if inputs is not None:
         check_inputs(net, inputs)
+    elif net.axes:
+        raise ValueError(
+            "inputs must be given for a network of convolutions, got None: certificates run over "
+            "all positions of their images"
+        )
     edits: list[Edit] = []
     certificates: list[Certificate] = []
     counts = []
@@ -170,7 +176,8 @@ def _prune(
     net: Network, space: int, count: int, factors: Factors, inputs: Array | None
 ) -> tuple[Network, Certificate]:
     state = None if inputs is None else trace(net, inputs).states[space - 1]
-    found = ranking(net, space, state, count=count, factors=factors)
+    image = () if inputs is None else extents(inputs)
+    found = ranking(net, space, state, count=count, factors=factors, image=image)
     return removed(net, found, count, inputs=inputs)
 
 
