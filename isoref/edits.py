@@ -129,18 +129,25 @@ class Grow(Edit):
 
     def _grown(self, tree: Tree, columns: Array) -> Tree:
         xp, count = arrays.namespace(columns), int(columns.shape[1])
-        below, above = tree.layers[self.space - 1 : self.space + 1]
-
-        def longer(array: Array) -> Array:
-            rows = _zeros((count, *array.shape[1:]), tree)
-            return arrays.owned(xp.concat([structure.dense(array), rows], axis=0))
-
-        wider = arrays.owned(xp.concat([structure.dense(above.weight), columns], axis=1))
-        psi = None if below.psi is None else longer(below.psi)
         layers = list(tree.layers)
-        rows = {"weight": longer(below.weight), "bias": longer(below.bias), "psi": psi}
-        layers[self.space - 1] = replace(below, **rows)
-        layers[self.space] = replace(above, weight=wider)
+
+        def longer(array: Array, axis: int, found: Array | None = None) -> Array:
+            array, shape = structure.dense(array), list(array.shape)
+            shape[axis] = count
+            new = _zeros(tuple(shape), tree) if found is None else found
+            return arrays.owned(xp.concat([array, new], axis=axis))
+
+        for member in tree.members(self.space):
+            below = layers[member - 1]
+            psi = None if below.psi is None else longer(below.psi, 0)
+            rows = {"weight": longer(below.weight, 0), "bias": longer(below.bias, 0), "psi": psi}
+            layers[member - 1] = replace(below, **rows)
+        for member in tree.members(self.space):
+            above = layers[member]
+            outgoing = columns if member == self.space else None
+            if outgoing is not None and outgoing.shape[0] < above.weight.shape[0]:
+                outgoing = longer(outgoing, 0)  # the layer leads from the space to itself
+            layers[member] = replace(above, weight=longer(above.weight, 1, outgoing))
         return tree.trusted(layers)
 
 
@@ -148,7 +155,9 @@ class Grow(Edit):
 class Drop(Edit):
     """Neurons removed from a hidden space as if they were the constants c: q += c·c, ψ += W c.
 
-    `values` (k,) are the c; None means the biases of the neurons.
+    `values` (k,) are the c; None means the biases of the neurons. Spaces that skips connect lose
+    the neurons together; there c is 0 in every space that a skip leaves, because the constant g c
+    that it carries on would need a gain that no later layer reads.
     """
 
     space: int
@@ -158,18 +167,20 @@ class Drop(Edit):
     def apply(self, net: Network) -> Network:
         """Return the network without the neurons, which (q, ψ) has absorbed."""
         check_isotropic(net)
-        c, columns = self._constants(net), self._columns(net)
-        xp = arrays.namespace(c)
-        below, above = net.layers[self.space - 1 : self.space + 1]
-        with arrays.quiet():
-            q = below.q + xp.sum(c * c)
-        if arrays.precision(net.reference) != "exact" and not np.isfinite(arrays.to_numpy(q)):
-            largest = np.max(np.abs(arrays.to_numpy(c)))
-            raise ValueError(
-                f"the constants c must have squares in {c.dtype}, because q absorbs c·c, got "
-                f"|c| up to {largest:.3g}; scale the layer down first"
-            )
-        return _absorbed(self._kept(net), self.space, q, above.psi + _applied(columns, c))
+        absorbed = net
+        for member in net.members(self.space):
+            c, columns = self._constants(net, member), self._columns(net, member)
+            below, above = net.layers[member - 1 : member + 1]
+            with arrays.quiet():
+                q = below.q + arrays.namespace(c).sum(c * c)
+            if arrays.precision(net.reference) != "exact" and not np.isfinite(arrays.to_numpy(q)):
+                largest = np.max(np.abs(arrays.to_numpy(c)))
+                raise ValueError(
+                    f"the constants c must have squares in {c.dtype}, because q absorbs c·c, got "
+                    f"|c| up to {largest:.3g}; scale the layer down first"
+                )
+            absorbed = _absorbed(absorbed, member, q, above.psi + _applied(columns, c))
+        return self._kept(absorbed)
 
     def pad(self, moment: Tangent) -> Tangent:
         """Return the moment without the entries of the neurons."""
@@ -177,43 +188,51 @@ class Drop(Edit):
 
     def push(self, net: Network, velocity: Tangent) -> Tangent:
         """Return the velocity with q̇ += 2 c·ċ and ψ̇ += Ẇ c + W ċ, where ċ = ḃ if c = b, else 0."""
-        c, columns = self._constants(net), self._columns(net)
-        xp = arrays.namespace(c)
-        c_dot = self._constants(velocity) if self.values is None else xp.zeros_like(c)
-        below, above = velocity.layers[self.space - 1 : self.space + 1]
-        psi = above.psi + _applied(self._columns(velocity), c) + _applied(columns, c_dot)
-        return _absorbed(self._kept(velocity), self.space, below.q + 2 * xp.sum(c * c_dot), psi)
+        absorbed = velocity
+        for member in net.members(self.space):
+            c, columns = self._constants(net, member), self._columns(net, member)
+            xp = arrays.namespace(c)
+            c_dot = (
+                xp.zeros_like(c) if self.values is not None else self._constants(velocity, member)
+            )
+            below, above = velocity.layers[member - 1 : member + 1]
+            psi = above.psi + _applied(self._columns(velocity, member), c)
+            psi = psi + _applied(columns, c_dot)
+            absorbed = _absorbed(absorbed, member, below.q + 2 * xp.sum(c * c_dot), psi)
+        return self._kept(absorbed)
 
     def spread(self, net: Network, deviation: Tangent) -> Tangent:
         """Return the deviations left, those of c, W, q and ψ joined in the new q and ψ."""
-        c, w = (
-            arrays.to_numpy(v).astype(float) for v in (self._constants(net), self._columns(net))
-        )
-        dw = self._columns(deviation)
-        dc = self._constants(deviation) if self.values is None else 0 * c
-        below, above = deviation.layers[self.space - 1 : self.space + 1]
-        unit = UNIT[arrays.precision(net.reference)] * (0.5 * sqrt(len(c) + 1) + 1)
-        old_q, old_psi = (
-            float(arrays.to_numpy(net.layers[self.space - 1].q)),
-            net.layers[self.space].psi,
-        )
-        own_q = unit * (old_q + c @ c)
-        own_psi = unit * (np.abs(arrays.to_numpy(old_psi)) + _applied(np.abs(w), np.abs(c)))
-        # Lengths by hypot: no square over- or underflows.
-        q = np.hypot.reduce([below.q, own_q, *(2 * c * dc)])
-        kernel = (-1, *(1 for _ in w.shape[2:]))
-        spread = w * np.reshape(dc, kernel), dw * np.reshape(c, kernel)
-        parts = np.concatenate([above.psi[:, None], own_psi[:, None], *spread], axis=1)
-        psi = np.hypot.reduce(parts, axis=1)
-        return _absorbed(self._kept(deviation), self.space, q, psi)
+        absorbed = deviation
+        for member in net.members(self.space):
+            c, w = (
+                arrays.to_numpy(v).astype(float)
+                for v in (self._constants(net, member), self._columns(net, member))
+            )
+            dw = self._columns(deviation, member)
+            dc = 0 * c if self.values is not None else self._constants(deviation, member)
+            below, above = deviation.layers[member - 1 : member + 1]
+            unit = UNIT[arrays.precision(net.reference)] * (0.5 * sqrt(len(c) + 1) + 1)
+            old_q = float(arrays.to_numpy(net.layers[member - 1].q))
+            old_psi = np.abs(arrays.to_numpy(net.layers[member].psi))
+            own_q = unit * (old_q + c @ c)
+            own_psi = unit * (old_psi + _applied(np.abs(w), np.abs(c)))
+            # Lengths by hypot: no square over- or underflows.
+            q = np.hypot.reduce([below.q, own_q, *(2 * c * dc)])
+            kernel = (-1, *(1 for _ in w.shape[2:]))
+            terms = w * np.reshape(dc, kernel), dw * np.reshape(c, kernel)
+            parts = np.concatenate([above.psi[:, None], own_psi[:, None], *terms], axis=1)
+            absorbed = _absorbed(absorbed, member, q, np.hypot.reduce(parts, axis=1))
+        return self._kept(absorbed)
 
-    def _constants(self, tree: Network | Tangent) -> Array:
-        if self.values is not None:
-            return self.values
-        return arrays.take(tree.layers[self.space - 1].bias, np.array(self.neurons, int))
+    def _constants(self, tree: Layered, space: int) -> Array:
+        own = arrays.take(tree.layers[space - 1].bias, np.array(self.neurons, int))
+        if any(source == space for source, _ in tree.skips):
+            return own * 0
+        return own if self.values is None or space != self.space else self.values
 
-    def _columns(self, tree: Network | Tangent) -> Array:
-        weight = structure.dense(tree.layers[self.space].weight)
+    def _columns(self, tree: Layered, space: int) -> Array:
+        weight = structure.dense(tree.layers[space].weight)
         return arrays.take(weight, np.array(self.neurons, int), axis=1)
 
     def _kept(self, tree: Tree) -> Tree:
@@ -286,7 +305,7 @@ class Inputs(Edit):
         first = velocity.layers[0]
         gone = arrays.take(structure.dense(first.weight), np.array(self.removed, int), axis=1)
         layers = [replace(first, bias=arrays.owned(first.bias + self._folded(gone)))]
-        return self.pad(Tangent([*layers, *velocity.layers[1:]]))
+        return self.pad(velocity.rebuilt([*layers, *velocity.layers[1:]]))
 
     def _check_padding(self, net: Network, gone: Array) -> None:
         """Raise where a constant would be folded into b_0 that is 0 beyond the image."""
@@ -367,7 +386,7 @@ def replay(net: Network, edits: Iterable[Edit]) -> Network:
 
 def deviations(net: Network, edits: Iterable[Edit]) -> Tangent:
     """Return the standard deviations that rounding gives the parameters of `replay(net, edits)`."""
-    spread = tree_map(lambda array, _: np.zeros(array.shape), plain(Tangent(net.layers)))
+    spread = tree_map(lambda array, _: np.zeros(array.shape), plain(net.tangent()))
     for edit in edits:
         spread = edit.spread(net, spread)
         net = edit.apply(net)
@@ -378,10 +397,9 @@ def taken(tree: Tree, space: int, kept: np.ndarray[Any, Any]) -> Tree:
     """Return the tree with the neurons `kept` of one space; nothing is absorbed."""
 
     def act(array: Array, spaces: tuple[int, ...]) -> Array:
-        if spaces[:1] == (space,):
-            array = arrays.take(array, kept)
-        if spaces[1:] == (space,):
-            array = arrays.take(array, kept, axis=1)
+        for axis, label in enumerate(spaces):
+            if label == tree.label(space):
+                array = arrays.take(array, kept, axis=axis)
         return array
 
     return tree_map(act, tree)

@@ -9,8 +9,9 @@ The laws:
 
 from __future__ import annotations
 
+from functools import reduce
 from math import sqrt
-from operator import index
+from operator import add, index
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ def rotate(tree: Tree, space: int, R: Array) -> Tree:
     """Act on a hidden space by an orthogonal matrix: every axis that belongs to it is rotated.
 
     W_{s-1}, b_{s-1}, ψ_{s-1} → R W_{s-1}, R b_{s-1}, R ψ_{s-1} and W_s → W_s Rᵀ, for a network and
-    for its gradients, velocities and first moments alike (C06, C21). q does not change.
+    for its gradients, velocities and first moments alike (C06, C21). q does not change. Spaces that
+    skips connect turn together.
 
     Parameters
     ----------
@@ -59,7 +61,7 @@ def rotate(tree: Tree, space: int, R: Array) -> Tree:
 
     def act(array: Array, spaces: tuple[int, ...]) -> Array:
         for axis, label in enumerate(spaces):
-            if label == space:
+            if label == tree.label(space):
                 array = arrays.turned(R, array, axis)
         return array
 
@@ -70,7 +72,8 @@ def moment(net: Network, gradient: Tangent, space: int) -> Array:
     """Return W W̄ᵀ + b b̄ᵀ + ψ ψ̄ᵀ − W̄_nextᵀ W_next of a hidden space, shape (n_s, n_s).
 
     It is symmetric for the gradient of any function of the output, because the gradient is
-    orthogonal to the gauge orbit: n(n − 1)/2 checks of a gradient without differences (C31).
+    orthogonal to the gauge orbit: n(n − 1)/2 checks of a gradient without differences (C31). Of
+    spaces that skips connect it is the sum.
 
     Examples
     --------
@@ -82,6 +85,10 @@ def moment(net: Network, gradient: Tangent, space: int) -> Array:
     True
     """
     check_hidden(net, space)
+    return reduce(add, (_moment(net, gradient, member) for member in net.members(space)))
+
+
+def _moment(net: Network, gradient: Tangent, space: int) -> Array:
     below, bar = net.layers[space - 1], gradient.layers[space - 1]
     above, bar_above = net.layers[space], gradient.layers[space]
     total = _product(dense(below.weight), dense(bar.weight))
@@ -166,7 +173,7 @@ def rotation_deviation(
     def spread(array: Array, before: Array, spaces: tuple[int, ...]) -> Array:
         result = arrays.to_numpy(before).astype(np.float64)
         size = np.abs(arrays.to_numpy(array).astype(np.float64))
-        for axis in [k for k, label in enumerate(spaces) if label == space]:
+        for axis in [k for k, label in enumerate(spaces) if label == net.label(space)]:
             w, d = np.moveaxis(size, axis, 0), np.moveaxis(result, axis, 0)
             turned = np.tensordot(wide, w, axes=1)
             own = (0.5 * sqrt(n) + 1) * unit * turned
@@ -178,7 +185,7 @@ def rotation_deviation(
 
     def host(tree: Network | Tangent) -> Tangent:
         return tree_map(
-            lambda array, _: arrays.to_numpy(array).astype(np.float64), plain(Tangent(tree.layers))
+            lambda array, _: arrays.to_numpy(array).astype(np.float64), plain(tree.tangent())
         )
 
     return tree_map(spread, host(net), host(deviation))

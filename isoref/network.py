@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import pairwise
 from math import prod
-from operator import add
+from operator import add, index
 from typing import Self, TypeVar
 
 import numpy as np
@@ -26,16 +26,48 @@ from isoref.layer import AXES, Layer, Spaces, check_structure, check_values
 from isoref.profiles import Profile, named
 from isoref.structure import dense, refilled, same_structure, stored
 
+Skips = tuple[tuple[int, int], ...]
+
 
 class Layered:
-    """What points and vectors share: a tuple of layers that fit together."""
+    """What points and vectors share: a tuple of layers that fit together, and skips between them.
+
+    A skip (s, t) adds h_s to h_t. Spaces that skips connect share one label: their axes rotate,
+    grow and shrink together.
+    """
 
     layers: tuple[Layer, ...]
+    skips: Skips = ()
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Widths n_0 … n_{L+1} of all spaces, input and output included."""
         return (self.layers[0].weight.shape[1], *(la.weight.shape[0] for la in self.layers))
+
+    def label(self, space: int) -> int:
+        """Return the least space that shares its axes with this one: itself, without skips."""
+        return self._labels[space]
+
+    def members(self, space: int) -> tuple[int, ...]:
+        """Return the spaces that share their axes with this one, itself included."""
+        own = self._labels[space]
+        return tuple(s for s, label in enumerate(self._labels) if label == own)
+
+    def sources(self, space: int) -> tuple[int, ...]:
+        """Return the spaces whose h is added to that of this one."""
+        return tuple(s for s, t in self.skips if t == space)
+
+    @cached_property
+    def _labels(self) -> tuple[int, ...]:
+        labels = list(range(len(self.layers) + 1))
+        for s, t in sorted(self.skips):
+            first, second = labels[s], labels[t]
+            labels = [min(first, second) if k in (first, second) else k for k in labels]
+        return tuple(labels)
+
+    def tangent(self) -> Tangent:
+        """Return the same arrays as a vector."""
+        return Tangent(self.layers, skips=self.skips)
 
     @property
     def axes(self) -> int:
@@ -69,11 +101,26 @@ class Layered:
         """
         tree = copy(self)
         object.__setattr__(tree, "layers", tuple(layers))
+        tree.__dict__.pop("_labels", None)
         return tree
 
-    def _set_layers(self, layers: Iterable[Layer]) -> None:
+    def _set_layers(self, layers: Iterable[Layer], skips: Iterable[tuple[int, int]] = ()) -> None:
         object.__setattr__(self, "layers", tuple(layers))
+        object.__setattr__(self, "skips", tuple((index(s), index(t)) for s, t in skips))
         check_structure(self.layers)
+        for s, t in self.skips:
+            if not 1 <= s < t <= self.depth:
+                raise ValueError(
+                    "skips must lead from a hidden space to a later one, "
+                    f"1 ≤ s < t ≤ {self.depth}, got {(s, t)}"
+                )
+            if self.widths[s] != self.widths[t]:
+                raise ValueError(
+                    f"skips must connect spaces of one width, got {(s, t)} of widths "
+                    f"{self.widths[s]} and {self.widths[t]}; give them equal widths"
+                )
+        if len(set(self.skips)) < len(self.skips):
+            raise ValueError(f"skips must be distinct, got {self.skips}")
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -86,6 +133,8 @@ class Network(Layered):
         One or more; layer i maps space i to space i + 1; all but the last end in the activation.
     profile : Profile or str
         σ, for example ``"tanh"`` or ``relu(tau=0.5)``; its parameters are rounded to the dtype.
+    skips : iterable of (int, int)
+        (s, t) adds h_s to h_t, 1 ≤ s < t ≤ L; both spaces have one width, and one gauge.
 
     Raises
     ------
@@ -102,9 +151,16 @@ class Network(Layered):
 
     layers: tuple[Layer, ...]
     profile: Profile
+    skips: Skips
 
-    def __init__(self, layers: Iterable[Layer], profile: Profile | str = "tanh") -> None:
-        self._set_layers(layers)
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        profile: Profile | str = "tanh",
+        *,
+        skips: Iterable[tuple[int, int]] = (),
+    ) -> None:
+        self._set_layers(layers, skips)
         profile = named(profile) if isinstance(profile, str) else profile
         if not isinstance(profile, Profile):
             raise TypeError(f"profile must be a Profile or its name, got {type(profile).__name__}")
@@ -167,15 +223,16 @@ class Tangent(Layered):
     """
 
     layers: tuple[Layer, ...]
+    skips: Skips
 
-    def __init__(self, layers: Iterable[Layer]) -> None:
-        self._set_layers(layers)
+    def __init__(self, layers: Iterable[Layer], *, skips: Iterable[tuple[int, int]] = ()) -> None:
+        self._set_layers(layers, skips)
 
     @staticmethod
     def zeros(tree: Layered) -> Tangent:
         """Return the zero vector at `tree`."""
         xp = arrays.namespace(tree.reference)
-        return entry_map(lambda array, _: xp.zeros_like(array), Tangent(tree.layers))
+        return entry_map(lambda array, _: xp.zeros_like(array), tree.tangent())
 
     @staticmethod
     def random(tree: Layered, *, seed: int | np.random.Generator) -> Tangent:
@@ -183,7 +240,7 @@ class Tangent(Layered):
         rng = np.random.default_rng(seed)
         return entry_map(
             lambda array, _: arrays.like(rng.standard_normal(array.shape), array),
-            Tangent(tree.layers),
+            tree.tangent(),
         )
 
     def __add__(self, other: Tangent) -> Tangent:
@@ -251,8 +308,8 @@ def entry_map(function: Callable[..., Array], tree: Tree, *others: Layered) -> T
 def tree_map(function: Callable[..., Array], tree: Tree, *others: Layered) -> Tree:
     """Apply `function` to every array of `tree` and the like arrays of `others`.
 
-    `function(array, …, spaces)` receives the spaces of the array's axes, (i + 1, i) for the
-    weight of layer i and () for q, and returns the array of the result, which is of the type of
+    `function(array, …, spaces)` receives the labels of the array's axes, those of (i + 1, i) for
+    the weight of layer i and () for q, and returns the array of the result, which is of the type of
     `tree`. A structured weight comes as a plain array; it keeps its structure where `function`
     returns that same array.
 
@@ -266,7 +323,7 @@ def tree_map(function: Callable[..., Array], tree: Tree, *others: Layered) -> Tr
     """
     found: list[dict[str, Array]] = [{} for _ in tree.layers]
     for i, name, values in leaves(tree, *others):
-        spaces = {"write": i + 1, "read": i}
+        spaces = {"write": tree.label(i + 1), "read": tree.label(i)}
         axes: Spaces = tuple(spaces[label] for label in AXES[name])
         plain = [dense(value) for value in values]
         result = function(*plain, axes)

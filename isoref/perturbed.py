@@ -91,7 +91,11 @@ def _forward(net: Network, x: NDArray, noise: Perturbation) -> tuple[NDArray, tu
         weight, psi = _flat(layer)
         a = noise.products((h, weight.T), (_ones(h), layer.bias[None]), (g, psi.T))
         if layer.q is not None:
-            spaces.append(_activation(net.profile, a, layer.q, noise))
+            space = _activation(net.profile, a, layer.q, noise)
+            skipped = [spaces[source].h for source in net.sources(len(spaces))]
+            if skipped:
+                space = space._replace(h=noise.terms(space.h, *skipped))
+            spaces.append(space)
     return images_of(a, where.out), tuple(spaces)
 
 
@@ -120,7 +124,7 @@ def _jvp(
     noise: Perturbation,
 ) -> NDArray:
     h_dot = rows_of(x_dot)
-    g_dot = np.zeros((len(h_dot), 1))
+    g_dot, dots = np.zeros((len(h_dot), 1)), [h_dot]
     for i, (layer, dot, where, space) in enumerate(
         zip(net.layers, net_dot.layers, _readings(net, x_dot), spaces, strict=True)
     ):
@@ -134,7 +138,9 @@ def _jvp(
         _, r, u, *_ = spaces[i + 1]
         gamma, delta, gamma_prime, kappa = _ladder(net.profile, r, noise)
         radial, half = _dot(u, a_dot, noise), 0.5 * np.asarray(dot.q) * _ones(r)
-        h_dot = noise.terms(gamma * a_dot, delta * radial * u, gamma_prime * half * u)
+        skipped = (dots[source] for source in net.sources(i + 1))
+        h_dot = noise.terms(gamma * a_dot, delta * radial * u, gamma_prime * half * u, *skipped)
+        dots.append(h_dot)
         g_dot = noise.terms(gamma_prime * radial, _times(kappa, half))
     return np.asarray(images_of(a_dot, where.out))
 
@@ -144,9 +150,14 @@ def _backward(
 ) -> tuple[Tangent, tuple[Cotangents, ...]]:
     layers: list[Layer] = []
     cotangents: list[Cotangents] = []
+    carried: dict[int, list[NDArray]] = {}
     abar, qbar = rows_of(ybar), None
-    for layer, where, (_, r, u, g, h) in zip(
-        net.layers[::-1], _readings(net, x)[::-1], spaces[::-1], strict=True
+    for i, layer, where, (_, r, u, g, h) in zip(
+        range(net.depth, -1, -1),
+        net.layers[::-1],
+        _readings(net, x)[::-1],
+        spaces[::-1],
+        strict=True,
     ):
         weight, psi = _flat(layer)
         bias = noise.products((_ones(abar).T, abar))[0]
@@ -154,6 +165,10 @@ def _backward(
         psi_bar = noise.products((abar.T, _windows(where, g, noise)))
         layers.append(_shaped(layer, weight_bar, bias, psi_bar, qbar))
         hbar = _folded(where, noise.products((abar, weight)), noise)
+        if i in carried:
+            hbar = noise.terms(hbar, *carried[i])
+        for source in net.sources(i):
+            carried.setdefault(source, []).append(hbar)
         gbar = _folded(where, noise.products((abar, psi)), noise)
         cotangents.append(Cotangents(hbar, gbar, abar))
         if layer.psi is None:
@@ -164,11 +179,17 @@ def _backward(
         half = _ones(r).T / 2
         halves = (half, gamma_prime * radial), (half, _times(kappa, gbar))
         qbar = noise.products(*halves)[0, 0]
-    return Tangent(layers[::-1]), tuple(cotangents[::-1])
+    return Tangent(layers[::-1], skips=net.skips), tuple(cotangents[::-1])
 
 
 def _moment(net: Network, gradient: Tangent, space: int, noise: Perturbation) -> NDArray:
     """The antisymmetric part of `gauge.moment`, zero without perturbation (C31)."""
+    pairs = [pair for member in net.members(space) for pair in _terms(net, gradient, member)]
+    value = noise.products(*pairs)
+    return np.asarray(value - value.T)
+
+
+def _terms(net: Network, gradient: Tangent, space: int) -> list[tuple[NDArray, NDArray]]:
     below, bar = net.layers[space - 1], gradient.layers[space - 1]
     above, bar_above = net.layers[space].weight, gradient.layers[space].weight
     rows = [np.reshape(v, (len(v), -1)) for v in (below.weight, bar.weight)]
@@ -177,10 +198,7 @@ def _moment(net: Network, gradient: Tangent, space: int, noise: Perturbation) ->
         (below.bias[:, None], bar.bias[None]),
         (_flat(la)[1] for la in (below, bar)),
     )
-    value = noise.products(
-        (rows[0], rows[1].T), bias, (psi, psi_bar.T), (-columns[0], columns[1].T)
-    )
-    return np.asarray(value - value.T)
+    return [(rows[0], rows[1].T), bias, (psi, psi_bar.T), (-columns[0], columns[1].T)]
 
 
 # A layer on windows of rows

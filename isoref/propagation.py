@@ -68,13 +68,14 @@ def forward(net: Network, x: Array) -> Array:
     (4, 1)
     """
     check_batch("x", x, net, net.widths[0])
-    state, image = State(rows_of(x)), extents(x)
+    states, image = [State(rows_of(x))], extents(x)
     for layer in net.layers:
-        a = affine(*read(layer, image, state.h, state.g))
+        a = affine(*read(layer, image, states[-1].h, states[-1].g))
         image = written(layer, image)
         if layer.q is None:
             break
-        state = activation(net.profile, a, layer.q)
+        state = _joined(net, activation(net.profile, a, layer.q), states)
+        states = [*states, state] if net.skips else [state]
     return images_of(a, image)
 
 
@@ -87,7 +88,7 @@ def trace(net: Network, x: Array) -> Trace:
         a = affine(*read(layer, images[-1], h, g))
         images.append(written(layer, images[-1]))
         if layer.q is not None:
-            states.append(activation(net.profile, a, layer.q))
+            states.append(_joined(net, activation(net.profile, a, layer.q), states))
     return Trace(images_of(a, images[-1]), tuple(states), tuple(images))
 
 
@@ -120,19 +121,27 @@ def backward(net: Network, trace: Trace, ybar: Array) -> tuple[Tangent, Array]:
     check_cotangent(net, trace, ybar)
     xp = arrays.namespace(ybar)
     layer_bars: list[Layer] = []
+    skipped: dict[int, Array] = {}
     abar, qbar = rows_of(ybar), None
-    for layer, state, image in zip(
-        net.layers[::-1], trace.states[::-1], trace.images[-2::-1], strict=True
+    for i, layer, state, image in zip(
+        range(net.depth, -1, -1),
+        net.layers[::-1],
+        trace.states[::-1],
+        trace.images[-2::-1],
+        strict=True,
     ):
         found = affine_vjp(*read(layer, image, state.h, state.g), abar)
         entries, hbar, gbar = unread(layer, image, *found)
+        hbar = hbar + skipped[i] if i in skipped else hbar
+        for source in net.sources(i):
+            skipped[source] = skipped[source] + hbar if source in skipped else hbar
         if qbar is not None:
             entries["q"] = xp.sum(qbar)
         owned = {name: arrays.owned(entry) for name, entry in entries.items()}
         layer_bars.append(Layer(**owned, **layer.reading))
         if gbar is not None:
             abar, qbar = activation_vjp(net.profile, state, hbar, gbar)
-    return Tangent(layer_bars[::-1]), images_of(hbar, trace.images[0])
+    return Tangent(layer_bars[::-1], skips=net.skips), images_of(hbar, trace.images[0])
 
 
 def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, Array]:
@@ -161,16 +170,35 @@ def jvp(net: Network, x: Array, net_dot: Tangent, x_dot: Array) -> tuple[Array, 
     True
     """
     check_velocity(net, x, net_dot, x_dot)
-    state, image, h_dot, g_dot = State(rows_of(x)), extents(x), rows_of(x_dot), None
+    states, image = [State(rows_of(x))], extents(x)
+    dots: list[tuple[Array, Array]] = [(rows_of(x_dot), None)]
     for layer, dot in zip(net.layers, net_dot.layers, strict=True):
-        still, moving = read(layer, image, state.h, state.g), read(dot, image, h_dot, g_dot)
+        still = read(layer, image, states[-1].h, states[-1].g)
+        moving = read(dot, image, *dots[-1])
         a, a_dot = affine(*still), affine_jvp(*still, *moving)
         image = written(layer, image)
         if layer.q is None:
             break
         state = activation(net.profile, a, layer.q)
         h_dot, g_dot = activation_jvp(net.profile, state, a_dot, dot.q)
+        for source in net.sources(len(states)):
+            h_dot = h_dot + dots[source][0]
+        states.append(_joined(net, state, states))
+        dots.append((h_dot, g_dot))
     return images_of(a, image), images_of(a_dot, image)
+
+
+def _joined(net: Network, state: State, states: list[State]) -> State:
+    """Return the state of the space after `states`, with the h that skips lead there."""
+    h = state.h
+    for source in net.sources(len(states)) if net.skips else ():
+        if states[source].h.shape != h.shape:
+            raise ValueError(
+                f"skips must connect images of one size, got {(source, len(states))} with "
+                f"{states[source].h.shape[0]} and {h.shape[0]} positions in all"
+            )
+        h = h + states[source].h
+    return state._replace(h=h)
 
 
 def check_batch(name: str, batch: Array, net: Layered, width: int) -> None:

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from isoref import Network, sparsify
+from isoref import Network, grow, sparsify
 from isoref.control import Elementwise
 from isoref.data import load_digits, split, standardise
 from isoref.files import FileError
@@ -96,23 +98,33 @@ from tests.test_checkpoints import KILLED, Checkpoints, learnt
 print("started", flush=True)
 learnt(**KILLED, checkpoints=Checkpoints(sys.argv[1], every=2, resume=True))
 """
-    command = [sys.executable, "-c", program, str(tmp_path)]
     rng = np.random.default_rng(0)
-    steps = [0]
-    for _ in range(50):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(float(rng.exponential(0.05)))
-        process.kill()
-        _, errors = process.communicate()
-        assert process.returncode == -signal.SIGKILL, errors.decode()
-        if (tmp_path / "checkpoint.npz").exists():
-            steps.append(read_checkpoint(tmp_path).state.steps)
-    assert steps == sorted(steps)
-    assert len(set(steps)) > 20
-    subprocess.run(command, check=True, capture_output=True)
-    assert same_run(learnt(**KILLED), read_checkpoint(tmp_path))
+    whole, kills, seen = learnt(**KILLED), 0, set()
+    for number in range(50):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        command, steps = [sys.executable, "-c", program, str(directory)], [0]
+        while True:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            assert process.stdout is not None
+            process.stdout.readline()
+            if kills < 50:
+                time.sleep(float(rng.exponential(0.05)))
+                process.kill()
+            _, errors = process.communicate()
+            if process.returncode == 0:
+                break
+            assert process.returncode == -signal.SIGKILL, errors.decode()
+            kills += 1
+            if (directory / "checkpoint.npz").exists():
+                steps.append(read_checkpoint(directory).state.steps)
+        assert steps == sorted(steps)
+        assert same_run(whole, read_checkpoint(directory))
+        seen |= set(steps)
+        if kills == 50:
+            break
+    assert kills == 50
+    assert len(seen) > 10
 
 
 # What keeps a run from going on
@@ -128,6 +140,9 @@ def test_settings_data_and_start_must_be_the_same(tmp_path: Path) -> None:
         ({"rules": RULES}, "rules was"),
         ({"start": Network.random((64, 8, 6, 10), seed=1)}, "start was"),
         ({"schedule": Cosine()}, "schedule was Constant"),
+        ({"start": Network(NET.layers, "softsign")}, "kind was Network tanh"),
+        ({"start": Elementwise(Network.random((64, 8, 6, 10), seed=0).layers)}, "kind was"),
+        ({"start": learnt(optimiser=SGD(rate=0.1), epochs=1)}, "start was"),
     ):
         with pytest.raises(FileError, match=text):
             learnt(checkpoints=again, **changes)
@@ -143,6 +158,59 @@ def test_settings_data_and_start_must_be_the_same(tmp_path: Path) -> None:
             checkpoints=again,
         )
     assert learnt(epochs=2, checkpoints=again).epoch == 2
+
+
+def scaled_loss(y: Any, labels: Any, scale: float) -> Any:
+    value, ybar = cross_entropy(y, labels)
+    return scale * value, scale * ybar
+
+
+def test_a_partial_loss_is_recognised_in_another_process_and_a_closure_refused(
+    tmp_path: Path,
+) -> None:
+    program = """
+import sys
+from functools import partial
+from tests.test_checkpoints import Checkpoints, learnt, scaled_loss
+learnt(loss=partial(scaled_loss, scale=0.5), epochs=int(sys.argv[2]),
+       checkpoints=Checkpoints(sys.argv[1], resume=True))
+"""
+    for epochs in ("1", "2"):
+        command = [sys.executable, "-c", program, str(tmp_path), epochs]
+        subprocess.run(command, check=True, capture_output=True)
+    half = partial(scaled_loss, scale=0.5)
+    assert same_run(read_checkpoint(tmp_path), learnt(loss=half, epochs=2))
+    again = Checkpoints(tmp_path, resume=True)
+    with pytest.raises(FileError, match=r"loss was tests.*scale=0.5.*now it is.*scale=2.0"):
+        learnt(loss=partial(scaled_loss, scale=2.0), checkpoints=again)
+    for loss in (lambda y, labels: scaled_loss(y, labels, 2.0), object()):
+        with pytest.raises((ValueError, TypeError), match="loss must be a function of a module"):
+            learnt(loss=loss, checkpoints=again)
+
+
+def test_a_moment_that_overflows_stops_the_run(tmp_path: Path) -> None:
+    net = Network.random((64, 8, 10), dtype="float32", seed=0)
+    x = PARTS.x.astype(np.float32)
+    settings: dict[str, Any] = {"optimiser": AdamW(rate=0.01), "epochs": 2, "batch": 50, "seed": 0}
+    huge = partial(scaled_loss, scale=np.float32(1e24))
+    with pytest.raises(Diverged, match=r"a moment diverged; .*'second' of layers\[0\]"):
+        train(net, x, PARTS.labels, loss=huge, checkpoints=Checkpoints(tmp_path), **settings)
+
+
+def test_an_edit_between_two_calls_is_an_event_too(tmp_path: Path) -> None:
+    first = learnt(epochs=1)
+    grown, report = grow(first.net, 1, 2, seed=0)
+    run = first.edited(grown, report, inputs=PARTS.x[:4])
+    assert run.events[-1].measured is not None
+    second = learnt(run, epochs=2, checkpoints=Checkpoints(tmp_path))
+    assert read_checkpoint(tmp_path).events[0].record() == second.events[0].record()
+    assert same_run(second, read_checkpoint(tmp_path))
+
+
+def test_a_run_in_the_middle_of_an_epoch_goes_on_with_its_own_batch(tmp_path: Path) -> None:
+    run = replace(learnt(epochs=1), within=5, loss=3.0)
+    with pytest.raises(ValueError, match=r"start stands at step 5 of its epoch, which has 3 with"):
+        learnt(run, batch=500)
 
 
 def test_a_checkpoint_is_not_overwritten_by_another_run(tmp_path: Path) -> None:
@@ -162,16 +230,19 @@ def test_two_processes_do_not_write_one_directory(tmp_path: Path) -> None:
 
 
 def test_a_diverged_run_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
-    calls = 0
+    class Spoilt:
+        calls = 0
 
-    def loss(y: Any, given: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        value, ybar = cross_entropy(y, given)
-        return value * (np.nan if calls == 70 else 1.0), ybar
+        def __repr__(self) -> str:
+            return "Spoilt()"
 
-    with pytest.raises(Diverged, match="step 70") as found:
-        learnt(loss=loss, checkpoints=Checkpoints(str(tmp_path), every=4))
+        def __call__(self, y: Any, given: Any) -> Any:
+            self.calls += 1
+            value, ybar = cross_entropy(y, given)
+            return value * (np.nan if self.calls == 70 else 1.0), ybar
+
+    with pytest.raises(Diverged, match="at step 70") as found:
+        learnt(loss=Spoilt(), checkpoints=Checkpoints(str(tmp_path), every=4))
     assert "checkpoint.npz, is as it was" in found.value.__notes__[0]
     assert read_checkpoint(tmp_path).state.steps == 68
 

@@ -61,7 +61,7 @@ def test_resuming_gives_the_bytes_of_a_run_without_a_stop(tmp_path: Path) -> Non
         (["--optimiser", "sgd(rate=exit(3))"], "--optimiser must be one of"),
         (["--adapt", "controller(threshold=0.9)"], "missing 1 required positional argument"),
         (["--optimiser", "adamw", "--adapt", "controller(threshold=0.9, buffer=2)"], "C32"),
-        (["--schedule", "cosine(floor=2)"], "floor must lie between 0 and 1"),
+        (["--schedule", "cosine(floor=2)"], "floor must be a number between 0 and 1"),
         (["--data", "imagenet"], "digits.*mnist.*cifar10"),
         (["--data", "cifar10"], "cifar10 needs data_batch_1.bin"),
         (["--widths", "64,x,10"], "--widths must be integers"),
@@ -85,7 +85,7 @@ def test_divergence_is_told_and_exits_with_1(
 ) -> None:
     assert train(tmp_path / "run", "--dtype", "float32", "--optimiser", "sgd(rate=1e39)") == 1
     error = capsys.readouterr().err
-    assert "at step 2; the first tensor that is not finite is layers[0].weight" in error
+    assert "the first tensor that is not finite is layers[0].weight, at step 1" in error
     assert not (tmp_path / "run" / "network.npz").exists()
 
 

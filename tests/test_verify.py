@@ -25,13 +25,26 @@ from isoref import (
     tree_map,
 )
 from isoref.cli import main
-from isoref.edits import Drop, Grow, Materialise
-from isoref.gauge import rotation_deviation
-from isoref.network import Tangent
+from isoref.diagonal import Report
+from isoref.edits import Drop, Grow, Materialise, Rotate
+from isoref.gauge import rotate, rotation_deviation
+from isoref.network import Tangent, entry_map
 from isoref.perceptron import State
 from isoref.profiles import tanh
+from isoref.training import (
+    AdamW,
+    Budget,
+    Orthogonalised,
+    Recorded,
+    Run,
+    adaptation,
+    budget,
+    optimiser,
+)
+from isoref.training.state import transport
 from isoref.verification import (
     Check,
+    adaptation_laws,
     derivatives,
     forms,
     limits,
@@ -39,6 +52,7 @@ from isoref.verification import (
     surgery,
     symmetry,
     trained,
+    training_laws,
 )
 from isoref.verification.cases import Case, random_cases
 
@@ -49,7 +63,7 @@ def test_main_job_holds_and_reports(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--json", "--seed", "1"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["holds"]
-    assert len(report["checks"]) >= 40
+    assert len(report["checks"]) >= 140
     for check in report["checks"]:
         assert check["holds"], check
         assert check["cases"] > 0
@@ -112,7 +126,11 @@ def few(dtype: str) -> list[Case]:
     return list(random_cases(dtype, 0))[4::11]
 
 
-FORMS = ("sparsify", "unrolled", "gauge", "files")
+FAMILIES = dict.fromkeys(("sparsify", "unrolled", "gauge", "files"), "forms") | dict.fromkeys(
+    ("controller", "budget"), "adaptation"
+)
+
+VARIED = (*training_laws.RULES[1:4], training_laws.RULES[-1])
 
 GROUPS: dict[str, Callable[[str], Iterator[Check]]] = {
     "equivariance": lambda dtype: symmetry.equivariance(dtype, 0),
@@ -124,6 +142,11 @@ GROUPS: dict[str, Callable[[str], Iterator[Check]]] = {
     "forms": lambda dtype: forms.checks(few(dtype), dtype, 0),
     "limits.zero": limits.zero,
     "limits.range": limits.whole_range,
+    "optimisers": lambda dtype: chain(
+        training_laws.checks(few(dtype), dtype, 0, VARIED), training_laws.refusals(dtype)
+    ),
+    "adaptation": lambda dtype: adaptation_laws.checks(few(dtype), dtype, 0),
+    "log": adaptation_laws.logs,
 }
 
 
@@ -185,6 +208,90 @@ def unsparsified(net: Network) -> Any:
     return net, sparsify(net)[1]
 
 
+def backwards(self: Rotate, moment: Tangent) -> Tangent:
+    return rotate(moment, self.space, self.R.T)
+
+
+def without_q(self: Rotate, moment: Tangent) -> Tangent:
+    turned = rotate(moment, self.space, self.R)
+    return entry_map(lambda v, name: v * (name != "q"), turned)
+
+
+def by_rows(_: Orthogonalised, matrix: Any) -> Any:
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return matrix / np.where(lengths == 0, 1, lengths)
+
+
+def wide_steps(self: Orthogonalised, matrix: Any) -> Any:
+    return NEWTON(self, matrix) * matrix.dtype.type(np.sqrt(len(matrix)))
+
+
+NEWTON = Orthogonalised.orthogonal
+
+
+def adam_commutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(AdamW, "commutes", True)
+    monkeypatch.setattr(AdamW, "squares", frozenset())
+
+
+def adam_by_tensor(self: AdamW, scratch: Any, constants: Any, *parts: Any) -> None:
+    point, slope, first, second = parts
+    ADAM(self, scratch, constants, point, slope * 0 + np.sqrt((slope**2).mean()), first, second)
+
+
+ADAM = AdamW._block
+
+
+def with_history(self: Grow, moment: Tangent) -> Tangent:
+    return self._grown(moment, self.columns + self.columns.dtype.type(1))
+
+
+def first_ones(self: Drop, moment: Tangent) -> Tangent:
+    kept = np.arange(len(self.neurons), moment.widths[self.space])
+    return edits.taken(moment, self.space, kept)
+
+
+def public_rule(net: Network, space: int, threshold: float) -> Any:
+    factors, _ = WEAK(net, space, threshold)
+    return factors, int((factors[1] <= threshold).sum())
+
+
+def one_too_many(net: Network, space: int, threshold: float) -> Any:
+    factors, count = WEAK(net, space, threshold)
+    return factors, count + 1
+
+
+WEAK = adaptation._weak
+
+
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (certificate, budget):
+        monkeypatch.setattr(module, "downstream", lambda *_: 1e-3)
+
+
+def spendthrift(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Budget, "_fits", lambda *_: True)
+    monkeypatch.setattr(
+        budget, "_plan", lambda net, *_: {s: n - 1 for s, n in enumerate(net.widths[1:-1], 1)}
+    )
+
+
+def unmoved(self: Recorded, net: Network, when: Any) -> Any:
+    found = RECORDED(self, net, when)
+    if found is None:
+        return None
+    still = [
+        Rotate(edit.space, np.eye(len(edit.R), dtype=edit.R.dtype))
+        if isinstance(edit, Rotate)
+        else edit
+        for edit in found[1].edits
+    ]
+    return found[0], Report(tuple(still))
+
+
+RECORDED = Recorded.edit
+
+
 MUTANTS: list[tuple[str, Patch]] = [
     ("equivariance", patching(propagation, "activation", elementwise)),
     ("invariance", patching(propagation, "activation", elementwise)),
@@ -214,6 +321,31 @@ MUTANTS: list[tuple[str, Patch]] = [
     ("limits.zero", patching(perceptron, "polar", epsilon_polar)),
     ("limits.zero", patching(perceptron, "polar", nan_polar)),
     ("limits.range", patching(perceptron, "polar", naive_polar)),
+    ("optimisers.rotate", patching(Rotate, "pad", backwards)),
+    ("optimisers.rotate", patching(Rotate, "pad", lambda self, moment: moment)),
+    ("optimisers.rotate", patching(Rotate, "pad", without_q)),
+    ("optimisers.rotate", patching(Orthogonalised, "orthogonal", by_rows)),
+    ("optimisers.rotate", patching(optimiser, "norm", lambda v: float(np.abs(v).sum()))),
+    ("optimisers.rotate", adam_commutes),
+    ("optimisers.grow", patching(Grow, "pad", with_history)),
+    ("optimisers.grow", patching(Orthogonalised, "orthogonal", wide_steps)),
+    ("optimisers.drop", patching(Drop, "pad", first_ones)),
+    ("optimisers.refuse", adam_commutes),
+    ("optimisers.refuse", patching(AdamW, "_block", adam_by_tensor)),
+    (
+        "optimisers.refuse",
+        patching(training_laws, "transport", lambda s, e: transport(s, e, approximate=True)),
+    ),
+    ("controller.settles", patching(adaptation, "_weak", public_rule)),
+    ("controller.settles", patching(adaptation, "_weak", one_too_many)),
+    ("controller.nulls", patching(adaptation, "_weak", public_rule)),
+    ("controller.grow", patching(Grow, "apply", busy)),
+    ("controller.certified", cheap),
+    ("budget.total", patching(Budget, "spent", lambda *_: 0.0)),
+    ("budget.total", spendthrift),
+    ("budget.measured", cheap),
+    ("log", patching(Recorded, "edit", unmoved)),
+    ("log", patching(Recorded, "edit", lambda *_: None)),
 ]
 
 
@@ -224,7 +356,7 @@ def test_each_check_kills_its_mutants(
     check: str, patch: Patch, dtype: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = check if check.startswith("limits") else check.split(".")[0]
-    group = GROUPS[name if name in GROUPS else "forms" if name in FORMS else "surgery"]
+    group = GROUPS[name if name in GROUPS else FAMILIES.get(name, "surgery")]
     patch(monkeypatch)
     found = [c for c in group(dtype) if c.id.startswith(check) and c.id.endswith(dtype)]
     assert found
@@ -244,7 +376,9 @@ def test_profile_table_kills_a_cancelling_delta(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_an_untrained_network_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trained, "train", lambda net, *_, **__: net)
+    monkeypatch.setattr(
+        trained, "train", lambda net, *_, optimiser, **__: Run(net, optimiser.start(net))
+    )
     assert not trained.digits("float64", np.random.default_rng(0)).accuracy.holds
 
 

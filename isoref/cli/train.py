@@ -73,6 +73,7 @@ def main(arguments: Sequence[str]) -> int:
 def _train(options: Any) -> int:
     from isoref.data import read, standardise
     from isoref.files import save
+    from isoref.files.lock import locked
     from isoref.network import Network
     from isoref.training import (
         SGD,
@@ -131,13 +132,15 @@ def _train(options: Any) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        print("\nisoref train: interrupted; --resume goes on from there", file=sys.stderr)
-        return 1
-    save(run.net, os.path.join(options.out, "network.npz"))
+        if os.path.exists(os.path.join(options.out, "checkpoint.npz")):
+            print("isoref train: --resume goes on from the last checkpoint", file=sys.stderr)
+        raise
     events = [event.record() for event in run.events]
     settings = {k: v for k, v in vars(options).items() if k not in ("out", "resume", "json")}
     history = {"settings": settings, "epochs": list(run.history), "events": events}
-    _write(os.path.join(options.out, "history.json"), history)
+    with locked(options.out):
+        save(run.net, os.path.join(options.out, "network.npz"))
+        _write(os.path.join(options.out, "history.json"), history)
     facts = {
         "widths": [list(net.widths), list(run.net.widths)],
         "epochs": run.epoch,

@@ -15,7 +15,7 @@ from isoref.arrays import Array
 from isoref.control.network import Elementwise, check_elementwise
 from isoref.control.roundoff import NDArray, summed, wide
 from isoref.edits import Drop, Grow
-from isoref.network import Tangent
+from isoref.network import Layered, Tangent
 from isoref.norms import UP
 
 
@@ -50,14 +50,14 @@ class Remove(Drop):
     def apply(self, net: Any) -> Any:
         """Return the network without the neurons, which the next bias has absorbed."""
         check_elementwise(net)
-        return _folded(self._kept(net), self.space, self._columns(net) @ self.constants(net))
+        return _folded(self._kept(net), self.space, self._leaving(net) @ self.constants(net))
 
     def push(self, net: Any, velocity: Tangent) -> Tangent:
         """Return the velocity with ḃ_next += Ẇ c + W ċ, where ċ = φ′(b) ḃ if c = φ(b), else 0."""
-        shift = self._columns(velocity) @ self.constants(net)
+        shift = self._leaving(velocity) @ self.constants(net)
         if self.values is None:
-            c_dot = net.phi.slope(self._constants(net)) * self._constants(velocity)
-            shift = shift + self._columns(net) @ c_dot
+            c_dot = net.phi.slope(self._biases(net)) * self._constants(velocity, self.space)
+            shift = shift + self._leaving(net) @ c_dot
         pushed: Tangent = _folded(self._kept(velocity), self.space, shift)
         return pushed
 
@@ -67,11 +67,17 @@ class Remove(Drop):
 
     def off(self, net: Any) -> dict[int, NDArray]:
         """Return what rounding the new bias makes it off at most, for `rounding`."""
-        return _off(net, self.space, self._columns(net), self.constants(net))
+        return _off(net, self.space, self._leaving(net), self.constants(net))
 
     def constants(self, net: Any) -> Array:
         """Return the c (k,)."""
-        return net.phi.value(self._constants(net)) if self.values is None else self.values
+        return net.phi.value(self._biases(net)) if self.values is None else self.values
+
+    def _biases(self, tree: Layered) -> Array:
+        return self._constants(tree, self.space)
+
+    def _leaving(self, tree: Layered) -> Array:
+        return self._columns(tree, self.space)
 
 
 def _folded(tree: Any, space: int, shift: Array) -> Any:

@@ -12,7 +12,7 @@ from isoref import arrays
 from isoref.files.description import Description
 from isoref.files.failure import FileError, shown
 from isoref.layer import Layer
-from isoref.network import Layered, Network, leaves
+from isoref.network import Layered, Network, Skips, leaves
 from isoref.structure import blank, refilled, stored
 
 NDArray = np.ndarray[Any, Any]
@@ -68,7 +68,7 @@ def network(path: str, description: Description, entries: Mapping[str, Entry]) -
                 f"{path}: {name} must have shape {shape} as the widths announce, got {entry.shape}"
             )
     found = {name: checked(path, name, entries[name].array()) for name in shapes}
-    return assembled(path, layers(description, found), description.profile)
+    return assembled(path, layers(description, found), description.profile, skips=description.skips)
 
 
 def layers(description: Description, found: Mapping[str, NDArray]) -> list[Layer]:
@@ -85,10 +85,10 @@ def layers(description: Description, found: Mapping[str, NDArray]) -> list[Layer
     return result
 
 
-def assembled(path: str, layers: list[Layer], profile: Any) -> Network:
+def assembled(path: str, layers: list[Layer], profile: Any, *, skips: Skips = ()) -> Network:
     """Return the network, with errors that name the file."""
     try:
-        return Network(layers, profile)
+        return Network(layers, profile, skips=skips)
     except (TypeError, ValueError) as error:
         raise FileError(f"{path}: {error}") from error
 

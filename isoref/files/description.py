@@ -4,9 +4,10 @@
      "structure": [null, {"kind": "diagonal"}]}
 
 `structure` has one item a layer: null for a plain weight, else `Structured.kind`. A network of
-convolutions is version 2, with one member more, `convolutions`, and plain weights only:
+convolutions, whose weights are plain, or with skips is version 2, with one member more for each:
 
     "convolutions": [{"kernel": [3, 3], "stride": 1, "padding": 1, "dilation": 1, "pool": 1}, …]
+    "skips": [[1, 3], [3, 5]]
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from typing import Any
 from isoref.files.failure import FileError, shown
 from isoref.files.strict import LONGEST, text
 from isoref.layer import READING, Layer
-from isoref.network import Layered, Network
+from isoref.network import Layered, Network, Skips
 from isoref.profiles import named
 from isoref.structure import Structured
 
 FORMAT = "isoref-network"
 VERSION = 2
-"""The newest; a network without kernels is version 1."""
+"""The newest; a network without kernels and skips is version 1."""
 
 MOST_LAYERS = 2048
 LARGEST_WIDTH = 2**31 - 1
@@ -37,13 +38,14 @@ class Description:
     """Profile, widths and structure of a network, and the entries that they announce.
 
     `convolutions` has kernel, stride, padding, dilation and pool of each layer; it is empty in a
-    network without kernels.
+    network without kernels. `skips` are those of the network.
     """
 
     profile: str
     widths: tuple[int, ...]
     structure: tuple[dict[str, Any] | None, ...]
     convolutions: tuple[dict[str, Any], ...] = ()
+    skips: Skips = ()
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Yield the name and the shape of every entry; a structured weight is packed."""
@@ -82,6 +84,8 @@ class Description:
         }
         if self.convolutions:
             members |= {"version": 2, "convolutions": list(self.convolutions)}
+        if self.skips:
+            members |= {"version": 2, "skips": [list(skip) for skip in self.skips]}
         return members
 
 
@@ -108,7 +112,7 @@ def describe(net: Network) -> Description:
             f"net must have at most {MOST_LAYERS} layers and about {LONGEST} characters of "
             "structure to fit a network file; make some weights plain"
         )
-    return Description(name, net.widths, kinds, told)
+    return Description(name, net.widths, kinds, told, net.skips)
 
 
 def convolutions(tree: Layered) -> tuple[dict[str, Any], ...]:
@@ -149,7 +153,8 @@ def described(where: str, members: Any) -> Description:
             "the file is newer than this isoref: upgrade it"
         )
     known = {"format", "version", "profile", "widths", "structure"}
-    known |= {"convolutions"} if version > 1 else set()
+    if version > 1:
+        known |= {"convolutions", "skips"} & set(members) or {"convolutions"}
     if set(members) != known:
         odd = min(known ^ set(members))
         state = "missing" if odd in known else "not expected"
@@ -168,9 +173,21 @@ def described(where: str, members: Any) -> Description:
         if kind is not None:
             check_kind(f"{where}: structure[{i}]", kind, rows, columns)
     told = members.get("convolutions", [])
-    if version > 1:
+    if "convolutions" in members:
         check_convolutions(f"{where}: convolutions", told, structure)
-    return Description(_profile(where, members["profile"]), widths, tuple(structure), tuple(told))
+    skips = checked_skips(f"{where}: skips", members.get("skips", []), len(widths) - 2)
+    profile = _profile(where, members["profile"])
+    return Description(profile, widths, tuple(structure), tuple(told), skips)
+
+
+def checked_skips(where: str, pairs: Any, depth: int) -> Skips:
+    """Return the pairs of hidden spaces in a JSON list, or raise a FileError."""
+    if not isinstance(pairs, list):
+        raise FileError(f"{where} must be a list of pairs, got {shown(pairs)}")
+    found = [integers(f"{where}[{k}]", pair, 1, depth) for k, pair in enumerate(pairs)]
+    if any(len(pair) != 2 for pair in found):
+        raise FileError(f"{where} must be a list of pairs of spaces")
+    return tuple((pair[0], pair[1]) for pair in found)
 
 
 def check_convolutions(where: str, told: Any, structure: Sequence[Any]) -> None:

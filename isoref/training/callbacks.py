@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from isoref import control, propagation
-from isoref.control import Elementwise
 from isoref.structure import dense
 from isoref.training import metrics
+from isoref.training.kinds import module_of
 from isoref.training.losses import accuracy
 from isoref.training.run import Run
 
@@ -34,8 +33,7 @@ def evaluated(x: NDArray, labels: NDArray) -> Callable[[Run[Any]], dict[str, Any
     """
 
     def callback(run: Run[Any]) -> dict[str, Any]:
-        module: Any = control if isinstance(run.net, Elementwise) else propagation
-        return {"accuracy": accuracy(module.forward(run.net, x), labels)}
+        return {"accuracy": accuracy(module_of(run.net).forward(run.net, x), labels)}
 
     return callback
 

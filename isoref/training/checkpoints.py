@@ -13,9 +13,11 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 from itertools import pairwise
+from types import FunctionType
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
@@ -23,7 +25,13 @@ from isoref.control import Elementwise
 from isoref.edits import Edit
 from isoref.files import LIMIT, disk, load_edits, records, save_edits
 from isoref.files.content import NDArray, host_arrays, layers
-from isoref.files.description import Description, check_convolutions, check_kind, convolutions
+from isoref.files.description import (
+    Description,
+    check_convolutions,
+    check_kind,
+    checked_skips,
+    convolutions,
+)
 from isoref.files.failure import FileError
 from isoref.files.lock import locked
 from isoref.network import Network, Tangent
@@ -137,7 +145,10 @@ class Store:
         }
         if told:
             meta["convolutions"] = list(told)
-        disk.write(self.path, records.encoded(FORMAT, 2 if told else 1, meta, found))
+        if run.net.skips:
+            meta["skips"] = [list(skip) for skip in run.net.skips]
+        version = 2 if told or run.net.skips else 1
+        disk.write(self.path, records.encoded(FORMAT, version, meta, found))
 
 
 def read_checkpoint(directory: str | os.PathLike[str], mark: Mark | None = None) -> Run[Any]:
@@ -156,7 +167,9 @@ def read_checkpoint(directory: str | os.PathLike[str], mark: Mark | None = None)
     meta, found = records.decoded(path, disk.read(path, LIMIT), FORMAT, VERSION, oldest=1)
     try:
         return _run(directory, path, meta, found, mark)
-    except (KeyError, TypeError, AttributeError) as error:
+    except FileError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FileError(f"{path}: it is no checkpoint of a run ({error!r})") from error
 
 
@@ -176,7 +189,8 @@ def _run(
     told = meta.get("convolutions", [])
     if "convolutions" in meta:
         check_convolutions(f"{path}: convolutions", told, kinds)
-    description = Description(meta["profile"], widths, kinds, tuple(told))
+    skips = checked_skips(f"{path}: skips", meta.get("skips", []), len(widths) - 2)
+    description = Description(meta["profile"], widths, kinds, tuple(told), skips)
     trees = {}
     for name in ("net", *meta["moments"]):
         arrays_ = {}
@@ -189,8 +203,12 @@ def _run(
             arrays_[entry] = array
         trees[name] = layers(description, arrays_)
     try:
-        net = (Elementwise if meta["elementwise"] else Network)(trees.pop("net"), meta["profile"])
-        moments = {name: Tangent(tree) for name, tree in trees.items()}
+        first = trees.pop("net")
+        if meta["elementwise"]:
+            net: Any = Elementwise(first, meta["profile"])
+        else:
+            net = Network(first, meta["profile"], skips=skips)
+        moments = {name: Tangent(tree, skips=skips) for name, tree in trees.items()}
         history, records_ = (json.loads(found.pop(k).tobytes()) for k in ("history", "events"))
     except (TypeError, ValueError) as error:
         raise FileError(f"{path}: {error}") from error
@@ -203,16 +221,53 @@ def _run(
 
 
 def fingerprint(start: Run[Any], x: NDArray, labels: NDArray, **settings: Any) -> Mark:
-    """Return what identifies a run: texts of the settings, checksums of the data and the start."""
-    first = b"".join(array.tobytes() for array in host_arrays(start.net).values())
-    told = convolutions(start.net)
-    how = f", {list(told)}" if told else ""
+    """Return what identifies a run: texts of the settings, checksums of the data and the start.
+
+    Raises
+    ------
+    ValueError
+        When a loss or a schedule is a function that cannot be told from another one.
+    """
+    net, state = start.net, start.state
+    trees = {"net": net, **state.moments}
+    kinds = [getattr(layer.weight, "kind", None) for layer in net.layers]
+    profile = net.function if isinstance(net, Elementwise) else repr(net.profile)
+    began = (start.epoch, start.within, state.steps)
     return {
-        **{name: _told(value) for name, value in settings.items()},
-        "x": f"{x.shape} {crc32(np.ascontiguousarray(x).data):08x}",
-        "labels": f"{labels.shape} {crc32(np.ascontiguousarray(labels).data):08x}",
-        "start": f"{start.net.widths} {crc32(first):08x} after {start.state.steps} steps{how}",
+        **{name: _told(name, value) for name, value in settings.items()},
+        "x": _digest(x),
+        "labels": _digest(labels),
+        "kind": f"{type(net).__name__} {profile} {list(net.widths)}",
+        "shape": f"{kinds} {list(convolutions(net))} {list(net.skips)}",
+        "start": _digest(*(v for tree in trees.values() for v in host_arrays(tree).values())),
+        "begun": f"epoch {began[0]}, step {began[1]} of it, {began[2]} in all",
     }
+
+
+def _digest(*arrays: NDArray) -> str:
+    """Return the checksum of arrays, dtypes and shapes."""
+    total = sha256()
+    for array in arrays:
+        total.update(f"{array.dtype} {array.shape} ".encode())
+        total.update(np.ascontiguousarray(array).data)
+    return total.hexdigest()
+
+
+def _told(name: str, value: Any) -> str:
+    """Return a text that tells a setting from every other one, in every process."""
+    if isinstance(value, partial):
+        given = [_told(name, part) for part in value.args]
+        given += [f"{key}={_told(name, part)}" for key, part in sorted(value.keywords.items())]
+        return f"{_told(name, value.func)}({', '.join(given)})"
+    text = repr(value)
+    if isinstance(value, FunctionType):
+        text = f"{value.__module__}.{value.__qualname__}"
+    if getattr(value, "__closure__", None) or "<lambda>" in text or " at 0x" in text:
+        raise ValueError(
+            f"{name} must be a function of a module, functools.partial of one, or a value whose "
+            f"repr tells its settings, to be recognised when the run is resumed; got {text}"
+        )
+    return text
 
 
 def _recorded(record: dict[str, Any], edits: tuple[Edit, ...]) -> Event:
@@ -223,11 +278,6 @@ def _recorded(record: dict[str, Any], edits: tuple[Edit, ...]) -> Event:
     return Event(
         record["epoch"], record["step"], record["rule"], edits, before, after, measured, bound
     )
-
-
-def _told(value: Any) -> str:
-    name = getattr(value, "__qualname__", None)
-    return repr(value) if name is None else f"{value.__module__}.{name}"
 
 
 def _event(directory: str, number: int) -> str:

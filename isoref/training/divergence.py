@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from isoref import arrays
-from isoref.convolution import read, written
 from isoref.layer import AXES
-from isoref.network import Layered, Network
-from isoref.perceptron import State, activation, affine
+from isoref.network import Layered
+from isoref.training.kinds import module_of
 from isoref.training.packed import Packed
-from isoref.windows import extents, rows_of
 
 NDArray = np.ndarray[Any, Any]
 
@@ -34,10 +32,19 @@ class Diverged(ArithmeticError):
 
 
 def diverged(like: Layered, point: Packed, x: NDArray, step: int, what: str) -> Diverged:
-    """Return the error that names the first tensor of step `step` that is not finite."""
+    """Return the error for step `step`, whose loss, or whose new parameters, are not finite.
+
+    Parameters that came out of the step before are the trouble of that step.
+    """
     tensor = first_trouble(like, point, x)
+    step -= tensor.startswith("layers[") and what.startswith("the loss")
+    return error(what, step, tensor)
+
+
+def error(what: str, step: int, tensor: str) -> Diverged:
+    """Return the error that says what was not finite, when, and what to do."""
     return Diverged(
-        f"{what} at step {step}; the first tensor that is not finite is {tensor}. Lower the rate, "
+        f"{what}; the first tensor that is not finite is {tensor}, at step {step}. Lower the rate, "
         "clip the gradient (clip=1.0) or warm the rate up",
         step,
         tensor,
@@ -48,18 +55,20 @@ def first_trouble(like: Layered, point: Packed, x: NDArray) -> str:
     """Return the name of the first tensor that is not finite: inputs, parameters, activations."""
     if not np.isfinite(x).all():
         return "x"
-    for i, entries in enumerate(point.entries):
+    if (name := packed_trouble(point)) is not None:
+        return name
+    with arrays.quiet():
+        run = module_of(like).trace(point.tree(like), x)
+    for space, state in enumerate(run.states):
+        if not np.isfinite(state.h).all():
+            return f"the state of space {space}"
+    return "the loss" if np.isfinite(run.y).all() else "y"
+
+
+def packed_trouble(tree: Packed) -> str | None:
+    """Return the name of the first entry of a packed tree that is not finite, if there is one."""
+    for i, entries in enumerate(tree.entries):
         for name in AXES:
             if name in entries and not np.isfinite(entries[name]).all():
                 return f"layers[{i}].{name}"
-    if isinstance(like, Network):
-        net, state, image = point.tree(like), State(rows_of(x)), extents(x)
-        with arrays.quiet():
-            for i, layer in enumerate(net.layers):
-                a = affine(*read(layer, image, state.h, state.g))
-                image = written(layer, image)
-                if not np.isfinite(a).all():
-                    return f"the pre-activation of layers[{i}]" if i < net.depth else "y"
-                if layer.q is not None:
-                    state = activation(net.profile, a, layer.q)
-    return "the loss"
+    return None

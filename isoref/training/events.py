@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import isfinite, prod
+from math import inf, isfinite, prod
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -19,11 +19,12 @@ import numpy as np
 from isoref import arrays
 from isoref.arrays import Array
 from isoref.certificate import total
+from isoref.control import Elementwise, Removal, rounding
 from isoref.diagonal import Report
 from isoref.edits import Drop, Edit, Grow, Impose, Inputs, Materialise, Outputs, Rotate
-from isoref.network import Network
-from isoref.propagation import forward
+from isoref.network import Layered, Network
 from isoref.training.certified import certify, comparable
+from isoref.training.kinds import module_of
 
 
 class When(NamedTuple):
@@ -92,7 +93,7 @@ class Event:
         The largest ‖Δy‖ over the inputs of the moment; None where the outputs cannot be compared,
         because inputs or outputs have come or gone.
     limit : float, Later or None
-        `bound`, or what will compute it; until then both networks are held.
+        `bound`, or what will compute it; until then the network before the edits is held.
     """
 
     epoch: int
@@ -105,7 +106,7 @@ class Event:
     limit: float | Later | None = field(repr=False)
 
     @staticmethod
-    def of(rule: str, when: When, net: Network, edited: Network, report: Report) -> Event:
+    def of(rule: str, when: When, net: Layered, edited: Layered, report: Report) -> Event:
         """Return the event in which `rule` made `edited` of `net`; `report` tells how.
 
         Examples
@@ -116,10 +117,10 @@ class Event:
         >>> event.after, event.measured <= event.bound < 1e-12
         ((2, 5, 1), True)
         """
-        measured, limit = None, None
-        if comparable(report.edits):
-            measured = _distance(net, edited, when.inputs)
-            limit = Later(lambda: total(list(certify(net, report, when.inputs))))
+        measured, limit, inputs = None, None, when.inputs
+        if inputs is not None and comparable(report.edits):
+            measured = _distance(net, edited, inputs)
+            limit = Later(lambda: _certified(net, edited, report, inputs))
         return Event(
             when.epoch, when.step, rule, report.edits, net.widths, edited.widths, measured, limit
         )
@@ -176,10 +177,23 @@ class Rule(ABC):
         """Return the edited network and the report, or None if there is nothing to do."""
 
 
-def _distance(net: Network, edited: Network, inputs: Array) -> float:
-    before, after = (arrays.to_numpy(forward(n, inputs)).astype(np.float64) for n in (net, edited))
-    change = (after - before).reshape(len(after), prod(after.shape[1:]))
-    return float(np.linalg.norm(change, axis=1).max(initial=0.0))
+def _distance(net: Layered, edited: Layered, inputs: Array) -> float:
+    before, after = (module_of(n).forward(n, inputs) for n in (net, edited))
+    return _largest(arrays.to_numpy(after).astype(float) - arrays.to_numpy(before).astype(float))
+
+
+def _certified(net: Any, edited: Any, report: Report, inputs: Array) -> float:
+    if not isinstance(net, Elementwise):
+        return total(list(certify(net, report, inputs)))
+    if isinstance(report, Removal):
+        return inf if report.bound is None else report.bound
+    return _largest(rounding(net, inputs)) + _largest(rounding(edited, inputs))
+
+
+def _largest(change: Any) -> float:
+    """Return the largest length over the samples."""
+    flat = change.reshape(len(change), prod(change.shape[1:]))
+    return float(np.linalg.norm(flat, axis=1).max(initial=0.0))
 
 
 def _number(value: float | None) -> float | str | None:

@@ -12,12 +12,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from isoref.propagation import check_batch
+from isoref.training.arguments import (
+    check_counts,
+    check_data,
+    check_helpers,
+    check_rules,
+    checked_factor,
+    started,
+)
 from isoref.training.checkpoints import Checkpoints, fingerprint
 from isoref.training.divergence import Diverged
 from isoref.training.events import Event, Rule, When
@@ -26,8 +32,8 @@ from isoref.training.optimiser import Optimiser
 from isoref.training.passes import Loss
 from isoref.training.progress import Progress
 from isoref.training.rates import Constant, Schedule
-from isoref.training.run import N, Run, plain
-from isoref.training.state import TransportError, transport
+from isoref.training.run import N, Run, joined
+from isoref.training.state import transport
 from isoref.training.work import Work
 
 NDArray = np.ndarray[Any, Any]
@@ -87,7 +93,7 @@ def train(
     edit_every : int, optional
         Ask the rules after every so many steps instead.
     probe : int
-        Number of samples, evenly spaced in x, on which certificates of edits hold.
+        Number of samples, evenly spaced over x, on which certificates of edits hold.
     approximate : bool
         Where an edit rotates and the optimiser's state cannot follow: approximate it, as
         `transport` says, instead of refusing.
@@ -123,18 +129,14 @@ def train(
     >>> run.net.widths, run.state.steps, run.history[1]["loss"] < run.history[0]["loss"]
     ((64, 16, 10), 46, True)
     """
-    if not isinstance(optimiser, Optimiser):
-        raise TypeError(f"optimiser must be an Optimiser, such as SGD(rate=0.1), got {optimiser!r}")
-    run = start if isinstance(start, Run) else Run(start, optimiser.start(start))
-    _check(run, x, labels, epochs, batch, seed, psi_decay, edit_every, probe)
+    run = started(start, optimiser)
     schedule = Constant() if schedule is None else schedule
-    for rule in rules:
-        if rule.rotates and optimiser.squares and not approximate:
-            raise TransportError(
-                f"the rule {rule.name!r} rotates, and the state of {type(optimiser).__name__} "
-                "cannot follow (C32). Choose an optimiser that commutes with rotations, a rule "
-                "that keeps the basis (basis='fixed'), or approximate=True"
-            )
+    counts = {"epochs": epochs, "batch": batch, "probe": probe, "edit_every": edit_every}
+    check_counts(counts, seed, psi_decay)
+    check_data(run, x, labels, batch)
+    check_helpers(schedule, callbacks, checkpoints)
+    check_rules(rules, run.net, optimiser, approximate)
+    chosen = np.arange(min(probe, len(x))) * len(x) // min(probe, len(x))
     with ExitStack() as stack:
         store = None
         if checkpoints is not None:
@@ -149,82 +151,50 @@ def train(
                 schedule=schedule,
                 epochs=None if isinstance(schedule, Constant) else epochs,
                 psi_decay=psi_decay,
-                rules=rules,
+                rules=tuple(rules),
                 edit_every=edit_every,
                 probe=probe,
                 approximate=approximate,
             )
             store = stack.enter_context(checkpoints.opened(run, mark))
             run = store.run
-        work = stack.enter_context(Work(run, optimiser, loss, psi_decay, x, labels, batch, seed))
-        inputs = x[:: max(1, len(x) // probe)][:probe]
-        total = epochs * work.per_epoch
+        work = Work(run, optimiser, loss, psi_decay, x, labels, batch, seed)
         line = stack.enter_context(Progress(epochs, progress))
-        while work.epoch < epochs:
-            try:
-                work.step(schedule(work.steps, total))
-            except Diverged as error:
-                if store is not None and os.path.exists(store.path):
-                    error.add_note(f"The last checkpoint, {store.path}, is as it was.")
-                raise
-            ended = work.within == 0
-            if ended if edit_every is None else work.steps % edit_every == 0:
-                for rule in rules:
-                    moment = (seed, work.steps, *rule.name.encode())
-                    when = When(
-                        work.epoch,
-                        work.steps,
-                        inputs,
-                        int(np.random.SeedSequence(moment).generate_state(1)[0]),
-                        tuple(work.events),
-                    )
-                    before = work.net()
-                    found = rule.edit(before, when)
-                    if found is not None:
-                        after, report = found
-                        state = transport(work.state(), report.edits, approximate=approximate)
-                        event = Event.of(rule.name, when, before, after, report)
-                        work.edited(after, state, event)
-            if ended:
-                record = work.record(schedule(work.steps - 1, total) * optimiser.rate)
-                if callbacks:
+        total = epochs * work.per_epoch
+        try:
+            while work.epoch < epochs:
+                factor = checked_factor(schedule, work.steps, total)
+                work.step(factor)
+                ended = work.within == 0
+                if ended if edit_every is None else work.steps % edit_every == 0:
+                    _edit(work, rules, x[chosen], seed, approximate)
+                if ended:
+                    record = work.record(factor * optimiser.rate)
                     now = work.run()
                     for callback in callbacks:
-                        record |= plain(callback(now) or {})
-                work.history.append(record)
-                line.show(record)
-            if store is not None and store.due(work.steps, ended):
-                store.write(work.run())
-        return work.run()
+                        record = joined(record, callback(now))
+                    work.history.append(record)
+                    line.show(record)
+                if store is not None and store.due(work.steps, ended):
+                    store.write(work.run())
+            return work.run()
+        except Diverged as error:
+            if store is not None and os.path.exists(store.path):
+                error.add_note(f"The last checkpoint, {store.path}, is as it was.")
+            raise
 
 
-def _check(
-    run: Run[Any],
-    x: NDArray,
-    labels: NDArray,
-    epochs: int,
-    batch: int,
-    seed: int,
-    psi_decay: float,
-    edit_every: int | None,
-    probe: int,
+def _edit(
+    work: Work, rules: tuple[Rule, ...], inputs: NDArray, seed: int, approximate: bool
 ) -> None:
-    if not isinstance(run.net.reference, np.ndarray) or not isinstance(x, np.ndarray):
-        raise TypeError(
-            "training runs on NumPy arrays; convert the network and the data, "
-            f"got {type(run.net.reference).__name__} and {type(x).__name__}"
-        )
-    if len(labels) == 0 or len(labels) != len(x):
-        raise ValueError(
-            f"x and labels must have the same number of samples, one or more, "
-            f"got {len(x)} and {len(labels)}"
-        )
-    check_batch("x", x, run.net, run.net.widths[0])
-    counts = {"epochs": epochs, "batch": batch, "probe": probe, "edit_every": edit_every}
-    for name, count in counts.items():
-        if count is not None and (type(count) is not int or count < 1):
-            raise ValueError(f"{name} must be a positive integer, got {count!r}")
-    if type(seed) is not int or seed < 0:
-        raise ValueError(f"seed must be an integer that is not negative, got {seed!r}")
-    if not (isfinite(psi_decay) and psi_decay >= 0):
-        raise ValueError(f"psi_decay must be finite and not negative, got {psi_decay!r}")
+    """Ask the rules, one after the other, and let the state follow what they do."""
+    for rule in rules:
+        moment = np.random.SeedSequence((seed, work.steps, *rule.name.encode()))
+        own = int(moment.generate_state(1)[0])
+        when = When(work.epoch, work.steps, inputs, own, tuple(work.events))
+        before = work.net()
+        found = rule.edit(before, when)
+        if found is not None:
+            after, report = found
+            state = transport(work.state(), report.edits, approximate=approximate)
+            work.edited(after, state, Event.of(rule.name, when, before, after, report))

@@ -25,13 +25,13 @@ def cross_entropy(y: Array, labels: Array) -> tuple[Array, Array]:
     xp, shape = arrays.namespace(y), tuple(y.shape)
     y = _scores(y)
     _check_labels(y, labels)
-    chosen = arrays.like(np.eye(y.shape[1])[labels], y)
+    chosen = arrays.like(labels[:, None] == np.arange(y.shape[1]), y)
     shifted = y - xp.max(y, axis=1, keepdims=True)
     exponentials = xp.exp(shifted)
     total = xp.sum(exponentials, axis=1, keepdims=True)
-    losses = xp.log(total) - xp.sum(shifted * chosen, axis=1, keepdims=True)
+    loss = (xp.sum(xp.log(total)) - xp.sum(shifted * chosen)) / y.shape[0]
     ybar = (exponentials / total - chosen) / y.shape[0]
-    return xp.mean(losses), ybar if ybar.ndim == len(shape) else xp.reshape(ybar, shape)
+    return loss, ybar if ybar.ndim == len(shape) else xp.reshape(ybar, shape)
 
 
 def accuracy(y: Array, labels: Array) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import inf, isfinite, sqrt
 from typing import Any, ClassVar, TypeVar
@@ -33,9 +32,6 @@ FRACTION: Condition = (lambda v: 0 <= v < 1, "at least 0 and below 1")
 
 BLOCK = 2**16
 """Entries that are updated at a time: five arrays of them fit a second-level cache."""
-
-THREADED = 2**18
-"""Entries from which on the update is worth more than one thread."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +103,7 @@ class Optimiser(ABC):
         moments = tuple(Packed(state.moments[name]) for name in self.moments)
         self.advance(point, slope, moments, state.steps + 1)
         trees = {
-            name: packed.tree(Tangent(net.layers))
+            name: packed.tree(net.tangent())
             for name, packed in zip(self.moments, moments, strict=True)
         }
         return point.tree(net), State(state.steps + 1, trees, self.squares)
@@ -120,18 +116,17 @@ class Optimiser(ABC):
         steps: int,
         *,
         factor: float = 1.0,
-        executor: Executor | None = None,
     ) -> None:
         """Move `point` and `moments` in place by step number `steps`; `gradient` is used up.
 
-        `factor` multiplies the rate. With an executor, half of a large update runs on it.
+        `factor` multiplies the rate.
         """
         with arrays.quiet():
             if self.clip is not None:
                 length = norm(gradient.vector)
                 if length > self.clip:
                     gradient.vector *= gradient.vector.dtype.type(self.clip / length)
-            self._advance(point, gradient, moments, steps, factor * self.rate, executor)
+            self._advance(point, gradient, moments, steps, factor * self.rate)
         if point.q.size:
             np.maximum(point.q, 0, out=point.q)
 
@@ -143,12 +138,15 @@ class Optimiser(ABC):
         moments: tuple[Packed, ...],
         steps: int,
         rate: float,
-        executor: Executor | None,
     ) -> None: ...
 
 
 class Entrywise(Optimiser):
-    """A rule that moves every entry by itself, and so in blocks, and on threads."""
+    """A rule that moves every entry by itself, and so in blocks that stay in the cache.
+
+    On one thread: after a matrix product the library's own threads still spin, and a second thread
+    for the update waits for them as long as it saves.
+    """
 
     def _advance(
         self,
@@ -157,28 +155,14 @@ class Entrywise(Optimiser):
         moments: tuple[Packed, ...],
         steps: int,
         rate: float,
-        executor: Executor | None,
     ) -> None:
         vectors = [packed.vector for packed in (point, gradient, *moments)]
         size = point.vector.size
         constants = self._constants(steps, rate, point.vector.dtype.type)
-
-        def work(first: int, last: int) -> None:
-            scratch = np.empty(min(BLOCK, last - first), point.vector.dtype)
-            for start in range(first, last, BLOCK):
-                stop = min(start + BLOCK, last)
-                parts = [vector[start:stop] for vector in vectors]
-                # Anew in each thread: what is quiet here is not quiet there.
-                with arrays.quiet():
-                    self._block(scratch[: stop - start], constants, *parts)
-
-        if executor is None or size < THREADED:
-            work(0, size)
-            return
-        middle = size // 2
-        other = executor.submit(work, middle, size)
-        work(0, middle)
-        other.result()
+        scratch = np.empty(min(BLOCK, size), point.vector.dtype)
+        for start in range(0, size, BLOCK):
+            parts = [vector[start : start + BLOCK] for vector in vectors]
+            self._block(scratch[: len(parts[0])], constants, *parts)
 
     @abstractmethod
     def _constants(self, steps: int, rate: float, dtype: Any) -> tuple[Any, ...]: ...

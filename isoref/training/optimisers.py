@@ -7,7 +7,6 @@ AdamW            second moments of single entries                   no transport
 
 from __future__ import annotations
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import inf, sqrt
 from typing import Any
@@ -135,7 +134,6 @@ class Orthogonalised(Optimiser):
         moments: tuple[Packed, ...],
         steps: int,
         rate: float,
-        executor: Executor | None,
     ) -> None:
         (velocity,) = moments
         dtype = point.vector.dtype.type

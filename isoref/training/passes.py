@@ -6,7 +6,8 @@ than its weight gradient:
     a = M H      s = κ (a·h̄ + ḡ)      ā = γ h̄ + s a      q̄ = ½ Σ s      M̄ = ā Hᵀ      (h̄, ḡ) = Mᵀ ā
 
 This is section 3 of the specification with u = a/r, where r is neither so small nor so large that
-κ a loses digits. Other radii, structured weights and other kinds of network take the general way.
+κ a loses digits. Other radii, structured weights, convolutions, skips and other kinds of network go
+the general way.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from isoref import arrays, control, propagation
-from isoref.control import Elementwise
+from isoref import arrays
 from isoref.network import Layered, Network
 from isoref.profiles import Profile
+from isoref.training.kinds import module_of
 from isoref.training.packed import Packed
 
 NDArray = np.ndarray[Any, Any]
@@ -48,7 +49,7 @@ class Gradient:
     def __init__(self, like: Layered, point: Packed, slope: Packed, loss: Loss) -> None:
         self.like, self.point, self.slope, self.loss = like, point, slope, loss
         plain = all(matrix is not None for matrix in point.joined)
-        self.quick = isinstance(like, Network) and plain
+        self.quick = isinstance(like, Network) and plain and not like.skips
         self.passes: dict[int, _Pass] = {}
 
     def __call__(self, x: NDArray, labels: NDArray) -> float:
@@ -58,9 +59,9 @@ class Gradient:
             with arrays.quiet():
                 y = run.forward(x)
                 if y is not None:
-                    value, ybar = self.loss(y, labels)
+                    value, ybar = self._loss(y, labels)
                     run.backward(x, ybar)
-                    return float(value)
+                    return value
         return self._general(x, labels)
 
     def _buffers(self, batch: int) -> _Pass:
@@ -72,12 +73,24 @@ class Gradient:
         if not np.isfinite(self.point.vector).all():
             return nan
         net = self.point.tree(self.like)
-        module: Any = control if isinstance(net, Elementwise) else propagation
+        module = module_of(net)
         with arrays.quiet():
             run = module.trace(net, x)
-            value, ybar = self.loss(run.y, labels)
+            value, ybar = self._loss(run.y, labels)
             self.slope.copy_from(module.backward(net, run, ybar)[0])
-        return float(value)
+        return value
+
+    def _loss(self, y: NDArray, labels: NDArray) -> tuple[float, NDArray]:
+        """Return the loss and ȳ, after a look at what a loss of the user's own returned."""
+        found = self.loss(y, labels)
+        value, ybar = found if isinstance(found, tuple) and len(found) == 2 else (found, None)
+        if getattr(ybar, "shape", None) != y.shape or getattr(ybar, "dtype", None) != y.dtype:
+            told = type(ybar).__name__ if ybar is None else f"{ybar.dtype} of shape {ybar.shape}"
+            raise TypeError(
+                f"loss must return (loss, ȳ) with ȳ of shape {y.shape} and dtype {y.dtype}, as y "
+                f"has, got {told}; convert ȳ with .astype(y.dtype)"
+            )
+        return float(value), ybar
 
 
 class _Pass:

@@ -112,10 +112,9 @@ def _mixed(moment: Tangent, edit: Rotate, name: str, approximate: bool) -> Tange
     weights = edit.R * edit.R
 
     def act(array: Array, spaces: tuple[int, ...]) -> Array:
-        if spaces[:1] == (edit.space,):
-            array = arrays.turned(weights, array)
-        if spaces[1:] == (edit.space,):
-            array = arrays.turned(weights, array, 1)
+        for axis, label in enumerate(spaces):
+            if label == moment.label(edit.space):
+                array = arrays.turned(weights, array, axis)
         return array
 
     return tree_map(act, moment)

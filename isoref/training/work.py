@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from math import isfinite
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from isoref.network import Layered, Tangent
-from isoref.training.divergence import diverged
+from isoref.network import Layered
+from isoref.training.divergence import diverged, error, packed_trouble
 from isoref.training.events import Event
 from isoref.training.optimiser import Optimiser
 from isoref.training.packed import Packed
@@ -40,18 +38,8 @@ class Work:
         self.per_epoch = -(-len(x) // batch)
         self.epoch, self.within, self.total = run.epoch, run.within, run.loss
         self.history, self.events = list(run.history), list(run.events)
-        self.executor: ThreadPoolExecutor | None = None
         self._load(run.net, run.state)
         self._shuffle()
-
-    def __enter__(self) -> Self:
-        if (os.cpu_count() or 1) > 1:
-            self.executor = ThreadPoolExecutor(1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.executor is not None:
-            self.executor.shutdown()
 
     def step(self, factor: float) -> None:
         """Make one step, at `factor` times the optimiser's rate."""
@@ -65,12 +53,10 @@ class Work:
         if not isfinite(value):
             raise diverged(self.like, self.point, x, self.steps + 1, f"the loss became {value}")
         self.steps += 1
-        self.optimiser.advance(
-            self.point, self.slope, self.moments, self.steps, factor=factor, executor=self.executor
-        )
+        self.optimiser.advance(self.point, self.slope, self.moments, self.steps, factor=factor)
         self.total += value
         self.within += 1
-        if self.within == self.per_epoch:
+        if self.within >= self.per_epoch:
             self.mean, self.total = self.total / self.per_epoch, 0.0
             self.epoch, self.within = self.epoch + 1, 0
             self._shuffle()
@@ -86,15 +72,19 @@ class Work:
         Raises
         ------
         Diverged
-            When a parameter is not finite.
+            When a parameter, or an entry of a moment, is not finite.
         """
         if not np.isfinite(self.point.vector).all():
             raise diverged(self.like, self.point, self.rows, self.steps, "a parameter diverged")
+        for name, moment in zip(self.optimiser.moments, self.moments, strict=True):
+            if not np.isfinite(moment.vector).all():
+                tensor = f"{name!r} of {packed_trouble(moment)}"
+                raise error("a moment diverged", self.steps, tensor)
         return self.point.tree(self.like)
 
     def state(self) -> State:
         """Return the optimiser's state now."""
-        like = Tangent(self.like.layers)
+        like = self.like.tangent()
         names = self.optimiser.moments
         trees = (packed.tree(like) for packed in self.moments)
         return State(self.steps, dict(zip(names, trees, strict=True)), self.optimiser.squares)

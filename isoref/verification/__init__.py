@@ -1,16 +1,19 @@
 """The main job: train on real data, then check every law on that network and on random ones.
 
-check        one line of the report
-cases        the networks that are checked
-definition   the independent reference, on dual numbers
-profiles     the radial functions against a frozen table of correctly rounded values
-symmetry     equivariance and invariance
-derivatives  outputs and derivatives against the definition, adjointness, the gauge moment
-surgery      gauges and changes of width that keep the function; certificates
-forms        sparse, unrolled, rotated and recognised, written and read
-table        what growing and removing neurons does to the trained network
-limits       zero vectors and the whole range of radii
-trained      the network trained on the embedded digits
+check            one line of the report
+cases            the networks that are checked
+definition       the independent reference, on dual numbers
+profiles         the radial functions against a frozen table of correctly rounded values
+symmetry         equivariance and invariance
+derivatives      outputs and derivatives against the definition, adjointness, the gauge moment
+surgery          gauges and changes of width that keep the function; certificates
+forms            sparse, unrolled, rotated and recognised, written and read
+training_laws    optimisers and their states under rotations, growing and dropping
+steps            the optimisers by their formulas, perturbed: the bounds of those laws
+adaptation_laws  edits while training: controller, budget, log
+table            what growing and removing neurons does to the trained network
+limits           zero vectors and the whole range of radii
+trained          the network trained on the embedded digits
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 
 from isoref.arrays import PRECISIONS
 from isoref.verification import (
+    adaptation_laws,
     derivatives,
     forms,
     limits,
@@ -28,6 +32,7 @@ from isoref.verification import (
     surgery,
     symmetry,
     trained,
+    training_laws,
 )
 from isoref.verification.cases import random_cases
 from isoref.verification.check import Check
@@ -59,6 +64,10 @@ def run(seed: int = 0, on_table: Callable[[str, list[Row]], None] | None = None)
         yield from surgery.exact(cases[::3], f"random.{dtype}", seed)
         yield from surgery.certificates(cases[::6], f"random.{dtype}")
         yield from forms.checks(cases[::3], f"random.{dtype}", seed)
+        yield from training_laws.checks(cases[::7], f"random.{dtype}", seed)
+        yield from training_laws.refusals(dtype)
+        yield from adaptation_laws.checks(cases[::11], f"random.{dtype}", seed)
+        yield from adaptation_laws.logs(dtype)
     for dtype in PRECISIONS:
         learned = trained.digits(dtype, np.random.default_rng(seed))
         yield learned.accuracy
@@ -68,5 +77,7 @@ def run(seed: int = 0, on_table: Callable[[str, list[Row]], None] | None = None)
         yield from surgery.exact(cases, f"digits.{dtype}", seed)
         yield from surgery.certificates(cases, f"digits.{dtype}")
         yield from forms.checks(cases, f"digits.{dtype}", seed)
+        yield from training_laws.checks(cases, f"digits.{dtype}", seed, training_laws.TWO)
+        yield from adaptation_laws.checks(cases, f"digits.{dtype}", seed)
         if on_table is not None:
             on_table(dtype, invariance_table(learned.case.net, learned.x, learned.labels))

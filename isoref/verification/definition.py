@@ -109,6 +109,7 @@ def evaluate(net: Network, x: Any, net_dot: Tangent, x_dot: Any) -> tuple[NDArra
     """Return y and its derivative ẏ along (net_dot, x_dot), both in the longest floating point."""
     gain = GAIN[net.profile.name]
     h, g = Dual(_real(x), _real(x_dot)), None
+    spaces = [h]
     for layer, dot in zip(net.layers, net_dot.layers, strict=True):
         w, b = (
             Dual(_real(layer.weight), _real(dot.weight)),
@@ -124,6 +125,10 @@ def evaluate(net: Network, x: Any, net_dot: Tangent, x_dot: Any) -> tuple[NDArra
         r = _sqrt(norm + Dual(_real(layer.q), _real(dot.q)))
         g = gain(r)
         h = g * a
+        for source, target in net.skips:
+            if target == len(spaces):
+                h = h + spaces[source]
+        spaces.append(h)
     return a.v, a.d
 
 

@@ -6,24 +6,25 @@ import argparse
 import subprocess
 import sys
 from importlib.util import find_spec
+from shutil import which
 from statistics import median
 
 from tests.benchmarks.alternate import alternate, ratios
 
 SHAPES, COUNTS = ("100x3072", "100x100", "500x500", "500x3072"), (1, 10, 75)
 SIZES = (("3072,500,500,10", 256), ("3072,100,100,10", 48), ("64,32,32,10", 48))
+TRAINED = ("3072,100,100,10", "3072,500,500,10", "64,32,32,10")
 
 
 def main() -> None:
     """Run everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=("propagation", "surgery"))
+    parser.add_argument("--only", choices=SECTIONS)
     options = parser.parse_args()
-    if options.only != "surgery":
-        propagation(options.rounds)
-    if options.only != "propagation":
-        surgery(options.rounds)
+    for name, section in SECTIONS.items():
+        if options.only in (None, name):
+            section(options.rounds)
 
 
 def propagation(rounds: int) -> None:
@@ -48,6 +49,26 @@ def propagation(rounds: int) -> None:
                 cells += ["not installed", ""]
             print(f"| {' | '.join(cells)} |", flush=True)
     print(f"\nImport of isoref beyond NumPy's: {import_time(rounds):.0f} ms\n")
+
+
+def training(rounds: int) -> None:
+    """Print a training step against the matrix products and PyTorch, plain, fast and compiled."""
+    programs = ["isoref", "matmul"]
+    if find_spec("torch"):
+        programs = ["original", "torch"] + (["compiled"] if which("c++") else []) + programs
+    compared = programs[:-2]
+    cells = [f"{name}, ms" for name in programs] + [f"{name}/isoref" for name in compared]
+    print(f"| float32, training step | {' | '.join(cells)} |")
+    print("|---" * (len(cells) + 1) + "|")
+    for widths in TRAINED:
+        for batch in (48, 256):
+            arguments = ["--widths", widths, "--batch", str(batch)]
+            found = alternate("tests.benchmarks.training", programs, arguments, rounds)
+            cells = [f"{widths.replace(',', '–')}, B {batch}"]
+            cells += [f"{median(found[name]):.3g}" for name in programs]
+            cells += [f"{1 / ratios(found, 'isoref', name):.2f}" for name in compared]
+            print(f"| {' | '.join(cells)} |", flush=True)
+    print()
 
 
 def surgery(rounds: int) -> None:
@@ -85,6 +106,8 @@ def import_time(rounds: int) -> float:
         for _ in range(rounds)
     )
 
+
+SECTIONS = {"propagation": propagation, "training": training, "surgery": surgery}
 
 if __name__ == "__main__":
     main()

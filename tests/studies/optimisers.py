@@ -48,7 +48,6 @@ class PerTensor(Optimiser):
         moments: tuple[Packed, ...],
         steps: int,
         rate: float,
-        executor: Executor | None,
     ) -> None:
         first, second = moments
         for theta, slope, m, v in zip(

@@ -1,0 +1,229 @@
+"""Skips h_t + h_s: derivatives, and which laws survive where spaces share their axes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from isoref import (
+    Layer,
+    Network,
+    Tangent,
+    backward,
+    bounds,
+    forward,
+    haar,
+    jvp,
+    moment,
+    rho,
+    rotate,
+    trace,
+)
+from isoref.edits import Drop, Edit, Grow, Materialise, Rotate
+from isoref.network import entry_map, leaves
+from isoref.tolerance import compare_trees
+from isoref.training import SGD, Orthogonalised, transport
+from isoref.verification import definition
+
+NDArray = np.ndarray[Any, Any]
+
+
+def residual(profile: str = "tanh", seed: int = 0) -> tuple[Network, NDArray, NDArray]:
+    """3–5–5–5–4–2 with skips from space 1 to 2 and from 2 to 3."""
+    net = Network.random((3, 5, 5, 5, 4, 2), profile=profile, q=0.2, init="he_normal", seed=seed)
+    shift = Tangent.random(net, seed=seed + 1)
+    net = net + 0.3 * entry_map(lambda v, name: abs(v) if name == "q" else v, shift)
+    rng = np.random.default_rng(seed)
+    skipping = Network(net.layers, net.profile, skips=[(1, 2), (2, 3)])
+    return skipping, rng.standard_normal((6, 3)), rng.standard_normal((6, 2))
+
+
+def images() -> tuple[Network, NDArray, NDArray]:
+    rng = np.random.default_rng(0)
+
+    def layer(rows: int, columns: int, **fields: Any) -> Layer:
+        weight = rng.standard_normal((rows, columns, 3, 3)) / 5
+        return Layer(weight, 0.3 * rng.standard_normal(rows), padding=1, **fields)
+
+    psi = 0.3 * rng.standard_normal((2, 4, 3, 3))
+    layers = [
+        layer(4, 2, q=0.1),
+        layer(4, 4, psi=psi[0], q=0.2),
+        layer(4, 4, psi=psi[1], q=0.3),
+        Layer(rng.standard_normal((2, 4, 1, 1)), np.zeros(2), psi=np.ones((2, 1, 1)), pool=0),
+    ]
+    net = Network(layers, skips=[(1, 3)])
+    return net, rng.standard_normal((3, 2, 5, 4)), rng.standard_normal((3, 2, 1, 1))
+
+
+@pytest.mark.parametrize("profile", ["tanh", "softsign", "silu"])
+def test_values_and_derivatives_are_those_of_the_definition(profile: str) -> None:
+    net, x, _ = residual(profile)
+    v, x_dot = Tangent.random(net, seed=3), np.random.default_rng(4).standard_normal(x.shape)
+    want, want_dot = definition.evaluate(net, x, v, x_dot)
+    y, y_dot = jvp(net, x, v, x_dot)
+    limit = bounds(net, x, None, v, x_dot)
+    assert limit.ydot is not None
+    assert rho(y, want, 1.01 * limit.y) <= 1
+    assert rho(y_dot, want_dot, 1.01 * limit.ydot) <= 1
+    assert np.array_equal(forward(net, x), y)
+    assert np.array_equal(forward(net, x), trace(net, x).y)
+    plain = Network(net.layers, net.profile)
+    assert np.max(np.abs(forward(net, x) - forward(plain, x))) > 0.1
+
+
+@pytest.mark.parametrize("make", [residual, images])
+def test_forward_and_reverse_mode_are_adjoint(make: Any) -> None:
+    net, x, ybar = make()
+    v, x_dot = Tangent.random(net, seed=3), np.random.default_rng(4).standard_normal(x.shape)
+    gradient, xbar = backward(net, trace(net, x), ybar)
+    _, y_dot = jvp(net, x, v, x_dot)
+    limit = bounds(net, x, ybar, v, x_dot)
+    assert limit.adjoint is not None
+    gap = np.sum(ybar * y_dot) - float(gradient.inner(v)) - np.sum(xbar * x_dot)
+    assert abs(gap) <= limit.adjoint
+
+
+@pytest.mark.parametrize("make", [residual, images])
+def test_connected_spaces_turn_together(make: Any) -> None:
+    """C06, C21 and C31 with one gauge for all spaces that skips connect."""
+    net, x, ybar = make()
+    R = haar(net.widths[1], seed=1)
+    limit, gradient = bounds(net, x, ybar), backward(net, trace(net, x), ybar)[0]
+    for space in net.members(1):
+        turned = rotate(net, space, R)
+        assert turned.skips == net.skips
+        other = bounds(turned, x, ybar)
+        assert rho(forward(turned, x), forward(net, x), 3 * (limit.y + other.y)) <= 1
+        again = backward(turned, trace(turned, x), ybar)[0]
+        assert other.gradient is not None
+        assert limit.gradient is not None
+        both = 10.0 * (other.gradient + rotate_sizes(limit.gradient, space, R))
+        assert compare_trees(again, rotate(gradient, space, R), both).rho <= 1
+    for space in range(1, net.depth + 1):
+        m = moment(net, gradient, space)
+        assert rho(m, m.T, limit.moments[space - 1]) <= 1
+
+
+def rotate_sizes(bound: Tangent, space: int, R: NDArray) -> Tangent:
+    """What bounds become under |R|."""
+    from isoref import tree_map
+    from isoref.arrays import turned
+
+    def act(array: Any, spaces: tuple[int, ...]) -> Any:
+        for axis, label in enumerate(spaces):
+            if label == bound.label(space):
+                array = turned(np.abs(R), array, axis)
+        return array
+
+    return tree_map(act, bound)
+
+
+def test_turning_one_of_them_alone_changes_the_function() -> None:
+    net, x, _ = residual()
+    plain = Network(net.layers, net.profile)
+    apart = rotate(plain, 2, haar(5, seed=1))
+    other = Network(apart.layers, net.profile, skips=net.skips)
+    assert np.max(np.abs(forward(other, x) - forward(net, x))) > 0.01
+
+
+@pytest.mark.parametrize("make", [residual, images])
+def test_connected_spaces_grow_and_shrink_together(make: Any) -> None:
+    net, x, _ = make()
+    y, limit = forward(net, x), bounds(net, x).y
+    rng = np.random.default_rng(5)
+    n = net.widths[1]
+    for space in net.members(1):
+        columns = rng.standard_normal(
+            (*net.layers[space].weight.shape[:1], 2, *net.layers[space].kernel)
+        )
+        grown = Grow(space, columns).apply(net)
+        assert all(grown.widths[s] == n + 2 for s in net.members(1))
+        assert rho(forward(grown, x), y, limit + bounds(grown, x).y) <= 1
+        back = Drop(space, (n, n + 1)).apply(grown)
+        assert back.widths == net.widths
+        assert rho(forward(back, x), y, limit + bounds(back, x).y) <= 1
+
+
+def test_constants_are_absorbed_where_no_skip_leaves_and_nowhere_else() -> None:
+    """C11 with skips: conditional, with its counterexample; and C14."""
+    net, x, _ = residual()
+    grown = Grow(1, np.ones((5, 2))).apply(net)
+
+    def with_constants(layer: int) -> Network:
+        bias = np.array(grown.layers[layer].bias)
+        bias[5:] = [0.4, -0.2]
+        layers = list(grown.layers)
+        layers[layer] = replace(layers[layer], bias=bias)
+        return grown.rebuilt(layers)
+
+    sink, source = with_constants(2), with_constants(0)
+    dropped = Drop(2, (5, 6)).apply(sink)
+    assert rho(forward(dropped, x), forward(sink, x), bounds(sink, x).y + bounds(dropped, x).y) <= 1
+    wrong = Drop(2, (5, 6)).apply(source)
+    assert np.max(np.abs(forward(wrong, x) - forward(source, x))) > 0.01
+    back = Materialise(3).apply(dropped)
+    assert rho(forward(back, x), forward(sink, x), bounds(sink, x).y + bounds(back, x).y) <= 1
+
+
+@pytest.mark.parametrize("edit", [Drop(2, (1, 3)), Grow(3, np.zeros((4, 1))), Materialise(3)])
+def test_push_is_the_derivative_of_apply(edit: Edit) -> None:
+    net, *_ = residual()
+    v = Tangent.random(net, seed=6)
+    step = 2.0**-12
+    ahead, behind = edit.apply(net + step * v), edit.apply(net + (-step) * v)
+    slope = (1 / (2 * step)) * (ahead.tangent() - behind.tangent())
+    for got, want in zip(edit.push(net, v).layers, slope.layers, strict=True):
+        for name in ("weight", "bias", "psi", "q"):
+            if getattr(got, name) is not None:
+                # Central differences of functions of third derivative below 100, and rounding.
+                assert np.max(np.abs(getattr(got, name) - getattr(want, name))) <= 100 * step**2
+
+
+@pytest.mark.parametrize("rule", [SGD(rate=0.1), Orthogonalised(rate=0.1)])
+def test_training_commutes_with_the_shared_gauge(rule: Any) -> None:
+    net, x, ybar = residual()
+    R = haar(5, seed=1)
+    edits = [Rotate(2, R)]
+
+    def steps(net: Network, state: Any) -> tuple[Network, Any]:
+        for _ in range(3):
+            gradient, _ = backward(net, trace(net, x), ybar)
+            net, state = rule.step(net, state, gradient)
+        return net, state
+
+    after, state = steps(net, rule.start(net))
+    other, moved = steps(rotate(net, 2, R), transport(rule.start(net), edits))
+    assert after.skips == other.skips == net.skips
+    # A thousand roundings of entries below 10, and the slope of the polynomial, below 3.5^5.
+    bound = 1e3 * 2.0**-53 * 10 * (3.5**5 if isinstance(rule, Orthogonalised) else 1)
+    for _, _, (a, b) in leaves(rotate(after, 2, R), other):
+        assert np.max(np.abs(a - b)) <= bound
+    carried = transport(state, edits).moments["momentum"]
+    assert carried.skips == moved.moments["momentum"].skips
+
+
+@pytest.mark.parametrize(
+    ("skips", "text"),
+    [
+        ([(0, 2)], "skips must lead from a hidden space to a later one, 1 ≤ s < t ≤ 4, got"),
+        ([(2, 2)], "to a later one"),
+        ([(3, 5)], "to a later one"),
+        ([(3, 4)], r"spaces of one width, got \(3, 4\) of widths 5 and 4"),
+        ([(1, 2), (1, 2)], "skips must be distinct"),
+    ],
+)
+def test_bad_skips(skips: list[tuple[int, int]], text: str) -> None:
+    net, *_ = residual()
+    with pytest.raises(ValueError, match=text):
+        Network(net.layers, skips=skips)
+
+
+def test_images_of_two_sizes_are_not_added() -> None:
+    net, x, _ = images()
+    layers = [net.layers[0], replace(net.layers[1], stride=2), *net.layers[2:]]
+    with pytest.raises(ValueError, match="skips must connect images of one size"):
+        forward(Network(layers, skips=[(1, 3)]), x)
