@@ -18,7 +18,7 @@ from isoref import arrays, factor
 from isoref.arrays import Array
 from isoref.convolution import unfolded
 from isoref.edits import Edit, Impose, Rotate, replay
-from isoref.gauge import UNIT, check_isotropic
+from isoref.gauge import UNIT, check_alone, check_isotropic
 from isoref.layer import Layer
 from isoref.network import Network
 from isoref.tapwise import common_factors, one_to_one, taps_of, unfoldings
@@ -89,6 +89,8 @@ def diagonalise(
     ('Diagonal', [1.26, 1.07, 0.76, 0.32])
     """
     _check(net, layer, side, augmented)
+    if side in ("full", "both") and net.label(layer) == net.label(layer + 1):
+        check_alone(net, layer)
     if net.axes:
         return _of_kernel(net, layer, side, augmented)
     weight = arrays.to_numpy(net.layers[layer].weight).astype(np.float64)
@@ -167,6 +169,7 @@ def canonical(net: Network) -> tuple[Network, Report]:
     True
     """
     check_isotropic(net)
+    check_alone(net)
     edits: list[Edit] = []
     steps: list[Edit]
     for space in range(1, net.depth + 1):

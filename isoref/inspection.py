@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from isoref import arrays, factor
-from isoref.gauge import UNIT, check_hidden
+from isoref.gauge import UNIT, check_alone, check_hidden
 from isoref.network import Network
 from isoref.norms import UP, downstream, length, state_radius, times
 from isoref.operator_norms import reading_norm, readings
@@ -40,6 +40,7 @@ def connections(net: Network, space: int, radius: float, image: Image = ()) -> l
     [1.0, 1.0, 0.0]
     """
     check_hidden(net, space)
+    check_alone(net, space)
     matrix = incoming(net, space)
     u, s = factor.left_factors(matrix)
     alive = factor.rank(s, matrix.shape, UNIT[arrays.precision(net.reference)])

@@ -32,6 +32,9 @@ __all__ = ["UP", "downstream", "operator_norm", "rounding", "state_radius"]
 def downstream(net: Network, space: int, image: Image = ()) -> float:
     """Return ∏_{j=s}^{L} Λ_{q_j} ∏_{i≥s} ‖M_i‖, rounded up: the coefficient of a certificate.
 
+    With skips it is Λ_{q_s} K_s with K_L = ‖M_L‖ and K_s = ‖M_s‖ Λ_{q_{s+1}} K_{s+1} + Σ K_t over the
+    skips (s, t): what a change of (h_s, g_s) becomes on all its ways, added up.
+
     `image` holds the extents of the input images, () for dense layers.
 
     Examples
@@ -40,7 +43,10 @@ def downstream(net: Network, space: int, image: Image = ()) -> float:
     >>> bool(1 <= downstream(net, 1) < 1 + 1e-11)
     True
     """
-    return _product(net, space, _norms(net, readings(net, image), range(space, net.depth + 1)))
+    if space > net.depth:
+        return 1.0
+    norms = _norms(net, readings(net, image), range(space, net.depth + 1))
+    return times(_lambda(net, space), _ways(net, space, norms)) * UP
 
 
 def _norms(net: Network, where: list[Geometry], layers: range) -> dict[int, float]:
@@ -48,11 +54,13 @@ def _norms(net: Network, where: list[Geometry], layers: range) -> dict[int, floa
     return {i: layer_norm(incoming(net, i + 1), where[i]) for i in layers}
 
 
-def _product(net: Network, space: int, norms: dict[int, float]) -> float:
-    product = 1.0
-    for s in range(space, net.depth + 1):
-        product = times(product, times(_lambda(net, s), norms[s])) * UP
-    return product
+def _ways(net: Network, space: int, norms: dict[int, float]) -> float:
+    """Return K_s: a change of (h, g) in a space, 0 … L, is multiplied by at most that."""
+    found = {net.depth: norms[net.depth]}
+    for s in range(net.depth - 1, space - 1, -1):
+        onward = times(norms[s], times(_lambda(net, s + 1), found[s + 1])) * UP
+        found[s] = (onward + sum(found[t] for source, t in net.skips if source == s)) * UP
+    return found[space]
 
 
 def state_radius(net: Network, space: int, radius: float, image: Image = ()) -> float:
@@ -84,7 +92,8 @@ def _radii(
         length = (times(norms[i], found[-1]) + root * bias) * UP
         # Where Lip is infinite (unit) only the a-priori bound is left.
         allowed = hypot(times(lip, length), root * lip) * UP if isfinite(lip) else inf
-        found.append(min(root * a_priori_radius(net.profile, number(layer.q)), allowed))
+        own = min(root * a_priori_radius(net.profile, number(layer.q)), allowed)
+        found.append((own + sum(found[source] for source in net.sources(i + 1))) * UP)
     return found
 
 
@@ -154,8 +163,10 @@ def rounding(net: Network, radius: float, deviation: Tangent, image: Image = ())
         sums = 0.5 * sqrt(n) + 1 + (0 if block == 1 else 0.5 * sqrt(block) + 1)
         moved = times(moved * reading_norm(here), reach)
         error = sums * unit * terms + moved + root * length(own.bias)
-        total += times(error, _product(net, s, norms)) * UP
-        if s <= net.depth:
+        if s > net.depth:
+            total += error
+        else:
+            total += times(error, times(_lambda(net, s), _ways(net, s, norms))) * UP
             span = hypot(times(norms[s - 1], reach) + bias, root)
             slope = net.profile.Lip * span if isfinite(net.profile.Lip) else 0.0
             after = radii[s]
@@ -163,6 +174,7 @@ def rounding(net: Network, radius: float, deviation: Tangent, image: Image = ())
             off = (0.25 * sqrt(len(matrix)) + 2.5) * unit
             q, off_q = number(layer.q), float(own.q)
             off += 0.0 if off_q == 0 else off_q / (2 * q) if q > 0 else inf
-            error = 5 * unit * after + times(off, max(slope, after))
-            total += times(error, times(norms[s], _product(net, s + 1, norms))) * UP
+            sums_of_skips = len(net.sources(s))
+            error = (5 + sums_of_skips) * unit * after + times(off, max(slope, after))
+            total += times(error, _ways(net, s, norms)) * UP
     return FACTOR * total

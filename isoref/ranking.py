@@ -18,7 +18,7 @@ import numpy as np
 from isoref import arrays, factor
 from isoref.diagonal import rotation
 from isoref.edits import Drop, Edit, Rotate
-from isoref.gauge import UNIT
+from isoref.gauge import UNIT, check_alone
 from isoref.network import Network
 from isoref.norms import UP, length, state_radius, times
 from isoref.operator_norms import layer_norm, reading_norm, readings
@@ -114,6 +114,7 @@ def ranking(
     >>> ranking(net, 1, radius=1.0).discards.round(12).tolist()
     [1.0, 1.0, 0.0]
     """
+    check_alone(net, space)
     where = readings(net, image)[space - 1]
     seen = None
     if state is not None:

@@ -156,7 +156,8 @@ def compress(net: Network) -> tuple[Network, Report]:
     singular value counts as zero if it is beyond the fan-in, or at most max(m, n) u σ_max: what is
     dropped is then below rounding, unless outgoing weights exceed 1/u. At least one neuron stays in
     each space. Structure is lost where a space is turned; sparsify afterwards. In a convolution
-    the fan-in is that of the unfolded M, taps·(n_{s−1} + 1).
+    the fan-in is that of the unfolded M, taps·(n_{s−1} + 1). Spaces that skips connect lose the
+    neurons that are dead in all of them (C42).
 
     Examples
     --------
@@ -167,9 +168,22 @@ def compress(net: Network) -> tuple[Network, Report]:
     """
     check_isotropic(net)
     edits: list[Edit] = []
+    while True:
+        net, found = _swept(net)
+        edits += found
+        # Spaces that skips connect are not in one order: what one loses, others may then lose too.
+        if not (net.skips and found):
+            return net, Report(tuple(edits))
+
+
+def _swept(net: Network) -> tuple[Network, list[Edit]]:
+    """Remove what is dead in one space after the other."""
+    edits: list[Edit] = []
     unit = UNIT[arrays.precision(net.reference)]
     for space in range(1, net.depth + 1):
-        matrix = incoming(net, space)
+        if net.label(space) != space:
+            continue
+        matrix = joint(net, space)
         u, s = factor.left_factors(matrix, unit)
         kept = max(1, factor.rank(s, matrix.shape, unit))
         if kept == net.widths[space]:
@@ -178,7 +192,7 @@ def compress(net: Network) -> tuple[Network, Report]:
         steps = [turn, Drop(space, tuple(range(kept, net.widths[space])))]
         net = replay(net, steps)
         edits += steps
-    return net, Report(tuple(edits))
+    return net, edits
 
 
 def add_inputs(net: Network, count: int, *, columns: Array | None = None) -> tuple[Network, Report]:
@@ -299,6 +313,19 @@ def incoming(net: Network, space: int) -> np.ndarray[Any, Any]:
         return arrays.to_numpy(unfolded(layer)).astype(np.float64)
     columns = [layer.weight] if layer.psi is None else [layer.weight, layer.psi]
     return np.column_stack([arrays.to_numpy(v).astype(np.float64) for v in columns])
+
+
+def joint(net: Network, space: int) -> np.ndarray[Any, Any]:
+    """Return, side by side, the M of all spaces that skips connect with this one.
+
+    With it stand the biases of those that a skip leaves: a neuron can go exactly iff its row of all
+    this vanishes (C42). Without skips it is `incoming`.
+    """
+    members = net.members(space)
+    columns = [incoming(net, member) for member in members]
+    left = {source for source, _ in net.skips}
+    biases = [arrays.to_numpy(net.layers[m - 1].bias) for m in members if m in left]
+    return np.column_stack([*columns, *(bias.astype(np.float64) for bias in biases)])
 
 
 def checked(chosen: Iterable[int], name: str, width: int, place: str) -> tuple[int, ...]:

@@ -71,6 +71,7 @@ def unroll(net: Network) -> Unrolled:
     >>> rho(unrolled(x), forward(net, x), unrolled.bounds(x).y + bounds(net, x).y) <= 1
     True
     """
+    check_alone(net)
     if net.axes:
         raise ValueError(
             "net must be made of dense layers, got convolutions: the gain differs from position to "
