@@ -1,16 +1,18 @@
 """The main job: train on real data, then check every law on that network and on random ones.
 
-check        one line of the report
-cases        the networks that are checked
-definition   the independent reference, on dual numbers
-profiles     the radial functions against a frozen table of correctly rounded values
-symmetry     equivariance and invariance
-derivatives  outputs and derivatives against the definition, adjointness, the gauge moment
-surgery      gauges and changes of width that keep the function; certificates
-forms        sparse, unrolled, rotated and recognised, written and read
-table        what growing and removing neurons does to the trained network
-limits       zero vectors and the whole range of radii
-trained      the network trained on the embedded digits
+check            one line of the report
+cases            the networks that are checked
+definition       the independent reference, on dual numbers
+profiles         the radial functions against a frozen table of correctly rounded values
+symmetry         equivariance and invariance
+derivatives      outputs and derivatives against the definition, adjointness, the gauge moment
+surgery          gauges and changes of width that keep the function; certificates
+forms            sparse, unrolled, rotated and recognised, written and read
+images           convolutions and residual networks
+counterexamples  what images and skips do not allow, as figures
+table            what growing and removing neurons does to the trained network
+limits           zero vectors and the whole range of radii
+trained          the network trained on the embedded digits
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ import numpy as np
 
 from isoref.arrays import PRECISIONS
 from isoref.verification import (
+    counterexamples,
     derivatives,
     forms,
+    images,
     limits,
     profiles,
     surgery,
@@ -59,6 +63,9 @@ def run(seed: int = 0, on_table: Callable[[str, list[Row]], None] | None = None)
         yield from surgery.exact(cases[::3], f"random.{dtype}", seed)
         yield from surgery.certificates(cases[::6], f"random.{dtype}")
         yield from forms.checks(cases[::3], f"random.{dtype}", seed)
+    for dtype in PRECISIONS:
+        yield from images.checks(dtype, seed)
+        yield from counterexamples.checks(dtype)
     for dtype in PRECISIONS:
         learned = trained.digits(dtype, np.random.default_rng(seed))
         yield learned.accuracy

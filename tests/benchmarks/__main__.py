@@ -18,12 +18,11 @@ def main() -> None:
     """Run everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=("propagation", "surgery"))
+    parser.add_argument("--only", choices=("propagation", "convolution", "surgery"))
     options = parser.parse_args()
-    if options.only != "surgery":
-        propagation(options.rounds)
-    if options.only != "propagation":
-        surgery(options.rounds)
+    for run in (propagation, convolution, surgery):
+        if options.only in (None, run.__name__):
+            run(options.rounds)
 
 
 def propagation(rounds: int) -> None:
@@ -48,6 +47,22 @@ def propagation(rounds: int) -> None:
                 cells += ["not installed", ""]
             print(f"| {' | '.join(cells)} |", flush=True)
     print(f"\nImport of isoref beyond NumPy's: {import_time(rounds):.0f} ms\n")
+
+
+def convolution(rounds: int) -> None:
+    """Print forward and backward of a small convolutional network against PyTorch."""
+    programs = ["isoref"] + (["torch"] if find_spec("torch") else [])
+    print("| float32, 64 images 32×32, 3–32–64–10 | isoref, ms | PyTorch, ms | isoref/PyTorch |")
+    print("|---|---|---|---|")
+    for extra in ([], ["--backward"]):
+        found = alternate("tests.benchmarks.convolution", programs, extra, rounds)
+        cells = ["forward+backward" if extra else "forward", f"{median(found['isoref']):.3g}"]
+        if "torch" in found:
+            cells += [f"{median(found['torch']):.3g}", f"{ratios(found, 'isoref', 'torch'):.2f}"]
+        else:
+            cells += ["not installed", ""]
+        print(f"| {' | '.join(cells)} |", flush=True)
+    print()
 
 
 def surgery(rounds: int) -> None:
