@@ -32,8 +32,8 @@ __all__ = ["UP", "downstream", "operator_norm", "rounding", "state_radius"]
 def downstream(net: Network, space: int, image: Image = ()) -> float:
     """Return ∏_{j=s}^{L} Λ_{q_j} ∏_{i≥s} ‖M_i‖, rounded up: the coefficient of a certificate.
 
-    With skips it is Λ_{q_s} K_s with K_L = ‖M_L‖ and K_s = ‖M_s‖ Λ_{q_{s+1}} K_{s+1} + Σ K_t over the
-    skips (s, t): what a change of (h_s, g_s) becomes on all its ways, added up.
+    With skips it is Λ_{q_s} K_s with K_L = ‖M_L‖ and K_s = ‖M_s‖ Λ_{q_{s+1}} K_{s+1} + Σ K_t over
+    the skips (s, t): what a change of (h_s, g_s) becomes on all its ways, added up.
 
     `image` holds the extents of the input images, () for dense layers.
 

@@ -29,6 +29,7 @@ import numpy as np
 
 from isoref import arrays
 from isoref.arrays import Array
+from isoref.gauge import check_alone
 from isoref.layer import Layer
 from isoref.network import Network
 from isoref.perceptron import activation, polar
