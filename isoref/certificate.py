@@ -5,6 +5,9 @@ r"""Certificates: how far an output can move when neurons are replaced by consta
 with the operator norms of the network before the edit, (h, g) the state that layer s − 1 reads, and
 Λ_q ≤ Λ the Lipschitz constant of a ↦ (h⁺, g⁺) at fixed q. With c = b_D the last factor is at most
 ‖m_D‖ ‖(h, g)‖, a bound for every input of a given radius. Specification, section 5.
+
+Of convolutions every norm runs over the positions of a sample, ‖M_i‖ is that of the convolution
+with its pooling, and so the bound is one for images of the same extents (section 8).
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from isoref.network import Network
 from isoref.norms import UP, downstream, rounding, times
 from isoref.propagation import forward
 from isoref.tolerance import bounds
+from isoref.windows import Image, extents
 
 NDArray = np.ndarray[Any, Any]
 
@@ -54,6 +58,8 @@ class Certificate(Report):
         The largest ‖x‖ under the assumption.
     assumption : str
         For which inputs the bound holds.
+    image : tuple of int
+        Extents of the input images; () for dense layers, and where `inputs` tell them.
     """
 
     removed: int
@@ -65,11 +71,12 @@ class Certificate(Report):
     inputs: Array | None
     reach: float
     assumption: str
+    image: Image = ()
 
     @cached_property
     def coefficient(self) -> float:
         """∏ Λ_q ∏ ‖M_i‖: what a change of the dropped pre-activations is multiplied by at most."""
-        return downstream(self.before, self.space)
+        return downstream(self.before, self.space, self._image)
 
     @cached_property
     def rounding(self) -> float:
@@ -81,14 +88,14 @@ class Certificate(Report):
         spread = deviations(self.before, self.edits)
         if self.inputs is None:
             still = deviations(self.before, ())
-            return rounding(self.before, self.reach, still) + rounding(
-                self.after, self.reach, spread
+            return rounding(self.before, self.reach, still, self._image) + rounding(
+                self.after, self.reach, spread, self._image
             )
         first = bounds(self.before, self.inputs)
         second = bounds(self.after, self.inputs, deviation=spread)
         if not (first.observable & second.observable).all():
             return inf
-        return float(np.linalg.norm(first.y + second.y, axis=1).max())
+        return _longest(first.y + second.y)
 
     @cached_property
     def measured(self) -> float | None:
@@ -97,7 +104,7 @@ class Certificate(Report):
             return None
         outputs = [forward(net, self.inputs) for net in (self.after, self.before)]
         after, before = (arrays.to_numpy(y).astype(np.float64) for y in outputs)
-        return float(np.linalg.norm(after - before, axis=1).max())
+        return _longest(after - before)
 
     @property
     def exact_bound(self) -> float:
@@ -108,6 +115,17 @@ class Certificate(Report):
     def bound(self) -> float:
         """The bound on ‖Δy‖₂, rounding included."""
         return self.exact_bound + self.rounding
+
+    @property
+    def _image(self) -> Image:
+        return self.image if self.inputs is None else extents(self.inputs)
+
+
+def _longest(samples: NDArray) -> float:
+    """Return the largest length of a sample, over all its positions."""
+    if samples.ndim > 2:
+        samples = samples.reshape(len(samples), -1)
+    return float(np.linalg.norm(samples, axis=1).max())
 
 
 def total(certificates: list[Certificate]) -> float:

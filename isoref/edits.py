@@ -18,7 +18,9 @@ import numpy as np
 
 from isoref import arrays, structure
 from isoref.arrays import Array
+from isoref.convolution import refolded, unfolded
 from isoref.gauge import UNIT, check_isotropic, rotate, rotation_deviation
+from isoref.layer import Layer
 from isoref.network import Layered, Network, Tangent, Tree, plain, tree_map
 
 
@@ -71,6 +73,8 @@ class Impose(Edit):
     """Zeros that rotations have made, up to rounding, made exact.
 
     The weight gets the structure of `kind`; the entries `psi` of ψ and `bias` of b become zero.
+    A kernel stays a plain array: "diagonal" makes every tap of W diagonal, "staircase" makes the
+    unfolded M = [W | ψ] one (`convolution.unfolded`).
     """
 
     layer: int
@@ -89,13 +93,16 @@ class Impose(Edit):
     def _imposed(self, tree: Tree) -> Tree:
         layer = tree.layers[self.layer]
         changes: dict[str, Any] = {}
-        if self.kind is not None:
+        if self.kind is not None and layer.kernel:
+            changes.update(_masked(layer, self.kind))
+        elif self.kind is not None:
             changes["weight"] = structure.imposed(structure.dense(layer.weight), self.kind)
         for name, rows in (("psi", self.psi), ("bias", self.bias)):
             if rows:
                 keep = np.ones(layer.weight.shape[0])
                 keep[list(rows)] = 0
-                array = getattr(layer, name)
+                array = changes.get(name, getattr(layer, name))
+                keep = keep.reshape(-1, *(1 for _ in array.shape[1:]))
                 changes[name] = arrays.owned(array * arrays.like(keep, array))
         layers = list(tree.layers)
         layers[self.layer] = replace(layer, **changes)
@@ -284,6 +291,7 @@ class Inputs(Edit):
         gone = arrays.take(
             structure.dense(net.layers[0].weight), np.array(self.removed, int), axis=1
         )
+        self._check_padding(net, gone)
         layers = list(net.layers)
         layers[0] = replace(layers[0], bias=arrays.owned(layers[0].bias + self._folded(gone)))
         return self._resized(net.rebuilt(layers), self.columns)
@@ -298,6 +306,20 @@ class Inputs(Edit):
         gone = arrays.take(structure.dense(first.weight), np.array(self.removed, int), axis=1)
         layers = [replace(first, bias=arrays.owned(first.bias + self._folded(gone)))]
         return self.pad(velocity.rebuilt([*layers, *velocity.layers[1:]]))
+
+    def _check_padding(self, net: Network, gone: Array) -> None:
+        """Raise where a constant would be folded into b_0 that is 0 beyond the image."""
+        padding = net.layers[0].padding
+        if not padding or arrays.precision(gone) == "exact":
+            return
+        values, host = arrays.to_numpy(self.values), arrays.to_numpy(gone)
+        used = [k for j, k in enumerate(self.removed) if values[j] and host[:, j].any()]
+        if used:
+            raise ValueError(
+                f"inputs {used} cannot be folded into the bias of a convolution with "
+                f"padding={padding}: beyond the image they are 0 and not the values given; give "
+                "them zero columns or values first, or pad the images yourself"
+            )
 
     def _folded(self, columns: Array) -> Array:
         """Return what constant inputs add to b_0: W v, summed over the taps."""
@@ -329,7 +351,8 @@ class Outputs(Edit):
 
     def pad(self, moment: Tangent) -> Tangent:
         """Return the moment without the removed rows and with zeros for the new ones."""
-        shapes = {"weight": self.weight.shape, "bias": self.bias.shape, "psi": self.bias.shape}
+        psi = (*self.bias.shape, *self.weight.shape[2:])
+        shapes = {"weight": self.weight.shape, "bias": self.bias.shape, "psi": psi}
         rows = {name: _zeros(shape, moment) for name, shape in shapes.items()}
         return self._resized(moment, rows)
 
@@ -380,6 +403,17 @@ def taken(tree: Tree, space: int, kept: np.ndarray[Any, Any]) -> Tree:
         return array
 
     return tree_map(act, tree)
+
+
+def _masked(layer: Layer, kind: dict[str, Any]) -> dict[str, Array]:
+    """Return W, and ψ where it takes part, of a convolution with the zeros of `kind`."""
+    if kind["kind"] == "diagonal":
+        keep = np.eye(*layer.weight.shape[:2]).reshape(
+            *layer.weight.shape[:2], *(1 for _ in layer.kernel)
+        )
+        return {"weight": arrays.owned(layer.weight * arrays.like(keep, layer.weight))}
+    entries = refolded(layer, structure.imposed(unfolded(layer), kind).dense())
+    return {name: arrays.owned(entry) for name, entry in entries.items()}
 
 
 def _applied(columns: Array, c: Array) -> Array:

@@ -46,7 +46,7 @@ import numpy as np
 
 from isoref import arrays, factor
 from isoref.arrays import Array
-from isoref.gauge import check_isotropic, rotate
+from isoref.gauge import check_alone, check_isotropic, rotate
 from isoref.intertwiner import Solution, System, align, misfit, refine, solve, spectral_norm
 from isoref.layer import AXES
 from isoref.network import Network, leaves
@@ -260,6 +260,7 @@ def _holds(a: Network, gauge: dict[int, Array], b: Network, found: list[_Paramet
 def _check(a: Network, b: Network, units: float | None) -> None:
     for name, net in (("a", a), ("b", b)):
         check_isotropic(net)
+        check_alone(net)
         if not isinstance(net, Network):
             raise TypeError(f"{name} must be a Network, got {type(net).__name__}")
         if arrays.precision(net.layers[0].bias) == "exact":

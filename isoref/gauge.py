@@ -18,7 +18,7 @@ import numpy as np
 
 from isoref import arrays
 from isoref.arrays import Array
-from isoref.network import Network, Tangent, Tree, plain, tree_map
+from isoref.network import Layered, Network, Tangent, Tree, plain, tree_map
 from isoref.structure import dense
 
 UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
@@ -122,6 +122,16 @@ def check_isotropic(tree: object) -> None:
     if not isinstance(tree, Network | Tangent):
         reason = getattr(tree, "no_gauge", "")
         raise TypeError(f"a Network or Tangent is expected, got {type(tree).__name__}{reason}")
+
+
+def check_alone(net: Layered, *spaces: int) -> None:
+    """Raise where a skip connects one of these hidden spaces; without any, one of all."""
+    for space in spaces or range(1, net.depth + 1):
+        if len(net.members(space)) > 1:
+            raise ValueError(
+                f"space {space} must have axes of its own here, but skips connect the spaces "
+                f"{net.members(space)}; rotate, grow, drop and compress act on them together"
+            )
 
 
 def check_space(widths: tuple[int, ...], space: int) -> None:

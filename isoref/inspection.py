@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from isoref import arrays, factor
-from isoref.gauge import UNIT, check_hidden
+from isoref.gauge import UNIT, check_alone, check_hidden
 from isoref.network import Network
 from isoref.norms import UP, downstream, length, state_radius, times
+from isoref.operator_norms import reading_norm, readings
 from isoref.sparsity import sparsify
 from isoref.topology import compress, incoming
+from isoref.windows import Image
 
 
 class Connection(NamedTuple):
@@ -23,11 +25,13 @@ class Connection(NamedTuple):
     bound: float
 
 
-def connections(net: Network, space: int, radius: float) -> list[Connection]:
+def connections(net: Network, space: int, radius: float, image: Image = ()) -> list[Connection]:
     """Return the connections of a hidden space, strongest first.
 
     σ counts as 0, the direction as dead, where it is at most max(m, n) u σ_max. `bound` is the
-    certificate, rounding left out, of removing this direction alone for every ‖x‖ ≤ radius.
+    certificate, rounding left out, of removing this direction alone for every ‖x‖ ≤ radius. In a
+    convolution M is unfolded, an outgoing column holds all taps of a channel, and the bound is one
+    for input images of the extents `image`, which must be given.
 
     Examples
     --------
@@ -36,13 +40,16 @@ def connections(net: Network, space: int, radius: float) -> list[Connection]:
     [1.0, 1.0, 0.0]
     """
     check_hidden(net, space)
+    check_alone(net, space)
     matrix = incoming(net, space)
     u, s = factor.left_factors(matrix)
     alive = factor.rank(s, matrix.shape, UNIT[arrays.precision(net.reference)])
     sigma = np.concatenate([s[:alive], np.zeros(len(u) - alive)])
-    columns = np.linalg.norm(arrays.to_numpy(net.layers[space].weight).astype(float) @ u, axis=0)
-    coefficient = downstream(net, space)
-    reach = state_radius(net, space - 1, radius)
+    weight = np.moveaxis(arrays.to_numpy(net.layers[space].weight).astype(float), 1, -1)
+    columns = np.linalg.norm(weight.reshape(-1, len(u)) @ u, axis=0)
+    coefficient = downstream(net, space, image)
+    reading = reading_norm(readings(net, image)[space - 1])
+    reach = times(reading, state_radius(net, space - 1, radius, image))
     error = max(matrix.shape) * 2.0**-53 * length(matrix)
     return [
         Connection(
@@ -59,18 +66,25 @@ def connections(net: Network, space: int, radius: float) -> list[Connection]:
 def savings(net: Network) -> dict[str, Any]:
     """Return the parameter counts as stored, and after compress, sparsify, and one after the other.
 
+    Of convolutions, which have no sparse form, only as stored and after compress.
+
     Examples
     --------
     >>> savings(Network.random((3, 10, 2), seed=0))["compressed widths"]
     [3, 3, 2]
     """
     small, _ = compress(net)
-    sparse, report = sparsify(net)
-    both, _ = sparsify(small)
-    return {
+    found: dict[str, Any] = {
         "parameters stored": net.parameter_count,
         "compressed widths": list(small.widths),
         "compressed": small.parameter_count,
+    }
+    if net.axes:
+        return found
+    sparse, report = sparsify(net)
+    both, _ = sparsify(small)
+    return {
+        **found,
         "sparsified": sparse.parameter_count,
         "zeros": sum(report.zeros.values()),
         "compressed, then sparsified": both.parameter_count,

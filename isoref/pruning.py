@@ -17,8 +17,10 @@ from isoref.edits import replay
 from isoref.gauge import check_hidden
 from isoref.network import Network
 from isoref.norms import downstream, times
+from isoref.operator_norms import readings
 from isoref.propagation import check_batch, trace
 from isoref.ranking import Ranking, ranking
+from isoref.windows import Image, extents
 
 
 def prune(
@@ -31,6 +33,7 @@ def prune(
     radius: float | None = None,
     center: str = "bias",
     rotate: bool = True,
+    image: Image | None = None,
 ) -> tuple[Network, Certificate]:
     """Remove the weakest directions of a hidden space, with a certificate (C13, C30, C33).
 
@@ -50,7 +53,7 @@ def prune(
         How many neurons to remove, 1 … n_s − 1. Give this or `tolerance`.
     tolerance : float, optional
         Remove as many neurons as a bound on ‖Δy‖₂ of at most this allows.
-    inputs : array of shape (B, n_0), optional
+    inputs : array of shape (B, n_0), or (B, n_0, *image), optional
         The certificate then holds for these inputs, and measures the error on them.
     radius : float, optional
         Without inputs: the certificate holds for every input of ‖x‖ ≤ radius. Without both, its
@@ -61,6 +64,9 @@ def prune(
     rotate : bool
         False takes the neurons as they stand, for what no rotation can follow (C22, C32): those
         of smallest certified impact go, chosen greedily, and the bound is the larger for it.
+    image : tuple of int, optional
+        Extents of the input images of a network of convolutions, where no inputs tell them: ‖x‖ and
+        ‖Δy‖ run over all positions of a sample, and the certificate holds for these extents alone.
 
     Returns
     -------
@@ -84,17 +90,20 @@ def prune(
     check_hidden(net, space)
     x = _checked(net, space, count, tolerance, inputs, radius, center)
     state = None if x is None else trace(net, x).states[space - 1]
-    found = ranking(net, space, state, radius=radius, count=count, center=center, rotate=rotate)
+    seen = _image(net, x, image)
+    found = ranking(
+        net, space, state, radius=radius, count=count, center=center, rotate=rotate, image=seen
+    )
     if count is not None:
-        return removed(net, found, count, inputs=x, radius=radius)
-    coefficient = downstream(net, space)
+        return removed(net, found, count, inputs=x, radius=radius, image=seen)
+    coefficient = downstream(net, space, seen)
     width = net.widths[space]
     for k in range(width - 1, 0, -1):
         if times(coefficient, float(found.discards[width - k])) <= float(tolerance or 0):
-            pruned, certificate = removed(net, found, k, inputs=x, radius=radius)
+            pruned, certificate = removed(net, found, k, inputs=x, radius=radius, image=seen)
             if certificate.bound <= float(tolerance or 0):
                 return pruned, certificate
-    _, best = removed(net, found, 1, inputs=x, radius=radius)
+    _, best = removed(net, found, 1, inputs=x, radius=radius, image=seen)
     raise ValueError(
         f"tolerance must be at least {best.bound:.6g}, the bound for one neuron, to remove any "
         f"from space {space}, got {tolerance}; raise it"
@@ -109,11 +118,12 @@ def removed(
     *,
     inputs: Array | None = None,
     radius: float | None = None,
+    image: Image = (),
 ) -> tuple[Network, Certificate]:
     """Remove the `count` weakest neurons of a ranking of `net`, with their certificate.
 
     The second half of `prune`, for callers that know the ranking: prune = removed ∘ ranking. The
-    inputs, or the radius, are those of the ranking.
+    inputs, or the radius and the extents of the images, are those of the ranking.
     """
     steps = found.steps(net, count)
     pruned = replay(net, steps)
@@ -127,16 +137,31 @@ def removed(
         radius=found.reach,
         inputs=inputs,
         reach=inf if radius is None else radius,
-        assumption=assumption(inputs, radius),
+        assumption=assumption(inputs, radius, image),
+        image=image,
     )
 
 
-def assumption(x: Array | None, radius: float | None) -> str:
+def assumption(x: Array | None, radius: float | None, image: Image = ()) -> str:
     """Return for which inputs a certificate holds; two hold for the same iff the texts agree."""
     if x is not None:
         content = np.ascontiguousarray(arrays.to_numpy(x)).tobytes()
         return f"the {x.shape[0]} inputs given (CRC-32 {crc32(content):08x})"
-    return "every input" if radius is None else f"every input with ‖x‖ ≤ {radius!r}"
+    every = f"every input of extents {image}" if image else "every input"
+    return every if radius is None else f"{every} with ‖x‖ ≤ {radius!r}"
+
+
+def _image(net: Network, x: Array | None, image: Image | None) -> Image:
+    """Return the extents of the input images; raise where they are missing or contradict x."""
+    if x is None:
+        found = () if image is None else tuple(image)
+        readings(net, found)
+        return found
+    if image is not None and tuple(image) != extents(x):
+        raise ValueError(
+            f"image must be {extents(x)}, the extents of inputs, got {image}; leave it out"
+        )
+    return extents(x)
 
 
 def _checked(

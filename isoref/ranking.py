@@ -3,11 +3,14 @@
 A ranking is what `prune` chooses by: a turn of the space or none, the neurons, strongest first, and
 for every j a bound on ‖m_D(h, g) + b_D − c‖ for D = order[j:], the last factor of a certificate
 (specification, section 5; C13, C33).
+
+Of convolutions, m_D(h, g) is what the dropped channels get at all positions of one sample, so
+lengths are taken per sample; M is unfolded and acts on the windows of (h, g).
 """
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,10 +18,12 @@ import numpy as np
 from isoref import arrays, factor
 from isoref.diagonal import rotation
 from isoref.edits import Drop, Edit, Rotate
-from isoref.gauge import UNIT
+from isoref.gauge import UNIT, check_alone
 from isoref.network import Network
-from isoref.norms import UP, length, operator_norm, state_radius, times
+from isoref.norms import UP, length, state_radius, times
+from isoref.operator_norms import layer_norm, reading_norm, readings
 from isoref.topology import incoming
+from isoref.windows import Geometry, Image, windows
 
 NDArray = np.ndarray[Any, Any]
 Factors = tuple[NDArray, NDArray]
@@ -44,7 +49,7 @@ class Ranking(NamedTuple):
     constants : array of shape (n_s,), or None
         c of every neuron after the turn; None stands for the biases.
     reach : float
-        The largest ‖(h, g)‖, or ‖x‖ if s = 1, for which `discards` hold.
+        The largest ‖(h, g)‖, or ‖x‖ if s = 1, for which `discards` hold; over all positions.
     """
 
     space: int
@@ -74,6 +79,7 @@ def ranking(
     center: str = "bias",
     rotate: bool = True,
     factors: Factors | None = None,
+    image: Image = (),
 ) -> Ranking:
     """Return the ranking that `prune` uses, whose arguments these are.
 
@@ -94,6 +100,13 @@ def ranking(
         each time the one with which `discards` grows least, in norm of its row without a state.
     factors : (U, σ), optional
         `factor.left_factors` of M = [W | ψ], if they are known already.
+    image : tuple of int
+        Extents of the input images; () for dense layers.
+
+    Notes
+    -----
+    The left singular vectors of the unfolded M minimise ‖m_D‖ unfolded (C33). The norm of the
+    dropped channels as a convolution is at most √taps times that, and can be less in another gauge.
 
     Examples
     --------
@@ -101,23 +114,28 @@ def ranking(
     >>> ranking(net, 1, radius=1.0).discards.round(12).tolist()
     [1.0, 1.0, 0.0]
     """
+    check_alone(net, space)
+    where = readings(net, image)[space - 1]
+    seen = None
     if state is not None:
-        reach = float(tails(joined(state))[0])
+        seen = windows(where, joined(state))
+        reach = float(tails(joined(state), prod(where.image))[0])
     else:
-        reach = state_radius(net, space - 1, inf if radius is None else radius)
+        reach = state_radius(net, space - 1, inf if radius is None else radius, image)
     if not rotate:
-        found = _standing(net, space, state, reach, count, center)
+        found = _standing(net, space, seen, where, reach, count, center)
     elif center == "mean":
-        found = _principal(net, space, state)
+        found = _principal(net, space, seen, where)
     else:
-        found = _weakest(net, space, state, reach, count, factors)
+        found = _weakest(net, space, seen, where, reach, count, factors)
     return Ranking(space, *found, reach)
 
 
 def _weakest(
     net: Network,
     space: int,
-    state: Any,
+    seen: NDArray | None,
+    where: Geometry,
     reach: float,
     count: int | None,
     factors: Factors | None,
@@ -129,63 +147,74 @@ def _weakest(
         # Below float32's rounding the Gram eigenproblem resolves nothing, and nothing is needed.
         turn = (factors or factor.left_factors(matrix, UNIT["float32"]))[0].T
         dropped = turn[-count:] @ matrix
-        if state is not None:
-            size = float(tails(joined(state) @ dropped.T)[0])
+        if seen is not None:
+            size = float(tails(seen @ dropped.T, prod(where.out))[0])
         else:
-            size = times(operator_norm(dropped), reach)
+            size = times(layer_norm(dropped, where), reach)
         return rotation(net, space, turn), order, np.full(len(matrix), size), None
     u, s = factors or factor.left_factors(matrix)
     turned = rotation(net, space, u.T)
-    if state is not None:
+    if seen is not None:
         # a − b in the turned basis is U'M(h, g), for every input.
-        return turned, order, tails(joined(state) @ matrix.T @ u), None
+        return turned, order, tails(seen @ matrix.T @ u, prod(where.out)), None
     padded = np.concatenate([s, np.zeros(len(u) - len(s))])
     # The computed values are off by at most the backward error of the factorisation.
     error = max(matrix.shape) * 2.0**-53 * length(matrix)
     norms = padded + error if padded.any() else padded
+    norms = norms * reading_norm(where)
+    if count is not None and not where.trivial:
+        # Of the channels that go, the norm as a convolution: sharper than √N σ.
+        last = layer_norm(u[:, len(u) - count :].T @ matrix, where) + error * reading_norm(where)
+        norms = np.minimum(norms, last)
     return turned, order, np.array([times(norm, reach) for norm in norms]), None
 
 
-def _principal(net: Network, space: int, state: Any) -> Found:
+def _principal(net: Network, space: int, seen: Any, where: Geometry) -> Found:
     """Turn by the principal axes of the pre-activations; the constants are their means."""
-    a = _activations(net, space, state)
+    a = _activations(net, space, seen)
     mean = a.mean(axis=0)
     u, _ = factor.left_factors((a - mean).T)
     constants = _rounded(net, mean @ u)
     turned = rotation(net, space, u.T)
-    return turned, np.arange(len(u)), tails(a @ u - constants), constants
+    return turned, np.arange(len(u)), tails(a @ u - constants, prod(where.out)), constants
 
 
 def _standing(
-    net: Network, space: int, state: Any, reach: float, count: int | None, center: str
+    net: Network,
+    space: int,
+    seen: NDArray | None,
+    where: Geometry,
+    reach: float,
+    count: int | None,
+    center: str,
 ) -> Found:
     """Turn nothing."""
     matrix = incoming(net, space)
-    if state is None:
+    if seen is None:
         norms = np.array([length(row) for row in matrix])
         order = np.argsort(-norms, kind="stable")
         if count is not None:
-            sizes = np.full(len(order), operator_norm(matrix[order[len(order) - count :]]))
+            sizes = np.full(len(order), layer_norm(matrix[order[len(order) - count :]], where))
         else:
-            sizes = tails(norms[None, order]) * UP  # Frobenius norms bound the operator norms.
+            # Frobenius norms bound the operator norms.
+            sizes = tails(norms[None, order]) * reading_norm(where) * UP
         return None, order, np.array([times(v, reach) for v in sizes]), None
     constants = None
     if center == "mean":
-        a = _activations(net, space, state)
+        a = _activations(net, space, seen)
         constants = _rounded(net, a.mean(axis=0))
         rows = a - constants
     else:
-        rows = joined(state) @ matrix.T
-    order = _greedy(rows)
-    return None, order, tails(rows[:, order]), constants
+        rows = seen @ matrix.T
+    order = _greedy(rows, prod(where.out))
+    return None, order, tails(rows[:, order], prod(where.out)), constants
 
 
-def _greedy(rows: NDArray) -> NDArray:
-    """Return the columns, the last ones chosen first: each adds least to the longest row."""
-    largest = float(np.max(np.abs(rows), initial=0.0)) or 1.0
-    squares = (rows / largest) ** 2
+def _greedy(rows: NDArray, positions: int) -> NDArray:
+    """Return the columns, the last ones chosen first: each adds least to the longest sample."""
+    _, squares = _squares(rows, positions)
     left, chosen = list(range(rows.shape[1])), []
-    spent = np.zeros((len(rows), 1))
+    spent = np.zeros((len(squares), 1))
     while left:
         k = left.pop(int(np.argmin((spent + squares[:, left]).max(axis=0))))
         spent = spent + squares[:, [k]]
@@ -193,17 +222,30 @@ def _greedy(rows: NDArray) -> NDArray:
     return np.array(chosen[::-1])
 
 
-def tails(rows: NDArray) -> NDArray:
-    """Return, for each j, the largest length over the rows of their entries from j on.
+def tails(rows: NDArray, positions: int = 1) -> NDArray:
+    """Return, for each j, the largest length over the samples of their entries from j on.
+
+    A sample is one row, or `positions` successive ones, whose entries count together.
 
     Examples
     --------
+    >>> tails(np.array([[0.0, 3.0], [4.0, 0.0]]), 2)
+    array([5., 3.])
     >>> tails(np.array([[0.0, 3.0, 4.0], [12.0, 0.0, 4.5]]))
     array([12.81600562,  5.        ,  4.5       ])
     """
-    largest = float(np.max(np.abs(rows), initial=0.0)) or 1.0
-    squares = np.cumsum(((rows / largest) ** 2)[:, ::-1], axis=1)[:, ::-1]
+    largest, squares = _squares(rows, positions)
+    squares = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1]
     return np.asarray(largest * np.sqrt(squares.max(axis=0)))
+
+
+def _squares(rows: NDArray, positions: int) -> tuple[float, NDArray]:
+    """Return max|rows|, or 1, and per sample the squares of the rows in units of it."""
+    largest = float(np.max(np.abs(rows), initial=0.0)) or 1.0
+    squares = (rows / largest) ** 2
+    if positions > 1:
+        squares = squares.reshape(-1, positions, rows.shape[1]).sum(axis=1)
+    return largest, squares
 
 
 def joined(state: Any) -> NDArray:
@@ -214,9 +256,9 @@ def joined(state: Any) -> NDArray:
     return np.concatenate([h, arrays.to_numpy(state.g).astype(np.float64)], axis=1)
 
 
-def _activations(net: Network, space: int, state: Any) -> NDArray:
+def _activations(net: Network, space: int, seen: NDArray) -> NDArray:
     bias = arrays.to_numpy(net.layers[space - 1].bias).astype(np.float64)
-    return np.asarray(joined(state) @ incoming(net, space).T + bias)
+    return np.asarray(seen @ incoming(net, space).T + bias)
 
 
 def _rounded(net: Network, values: NDArray) -> NDArray:

@@ -17,7 +17,7 @@ import numpy as np
 from isoref import arrays, factor
 from isoref.diagonal import Report, rotation
 from isoref.edits import Edit, Impose, replay
-from isoref.gauge import check_isotropic
+from isoref.gauge import check_alone, check_isotropic
 from isoref.network import Network
 from isoref.structure import Structured
 from isoref.zeros import Step, absent, attainable_zeros, multiply_adds, plan
@@ -85,6 +85,7 @@ def sparsify(net: Network) -> tuple[Network, Sparsified]:
     True
     """
     check_isotropic(net)
+    check_alone(net)
     if not isinstance(net, Network):
         raise TypeError(
             f"net must be a Network, got {type(net).__name__}; "

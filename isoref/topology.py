@@ -9,13 +9,14 @@ The laws, exact for every input and profile but for rounding (section 5; C09, C1
     drop(materialise(net, s), s, the new one) == net           absorb ∘ materialise = id
     compress(compress(net)) == compress(net)
 
-Every function returns the new network and a report whose `edits` replay to it.
+Every function returns the new network and a report whose `edits` replay to it. They act on the axes
+of a space alone, so they hold for convolutions, whose M unfolds to (n_out, taps·(n_in + 1)).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import sqrt
+from math import prod, sqrt
 from operator import index
 from typing import Any
 
@@ -23,6 +24,7 @@ import numpy as np
 
 from isoref import arrays, factor
 from isoref.arrays import Array
+from isoref.convolution import unfolded
 from isoref.diagonal import Report, rotation
 from isoref.edits import Drop, Edit, Grow, Inputs, Materialise, Outputs, replay
 from isoref.gauge import UNIT, check_hidden, check_isotropic
@@ -45,7 +47,7 @@ def grow(
         1 … L.
     count : int
         At least 1.
-    columns : array of shape (n_{s+1}, count), optional
+    columns : array of shape (n_{s+1}, count), or (n_{s+1}, count, *kernel), optional
         Outgoing weights, anything. If they are zero, the new rows have zero gradient (C10).
     seed : int, optional
         Of the default columns: normal, 1 % of the root mean square of the present weights.
@@ -67,10 +69,12 @@ def grow(
         raise ValueError(f"count must be at least 1, got {count}")
     if (columns is None) == (seed is None):
         raise ValueError("give either columns or seed, from which random columns are drawn")
-    shape = (net.widths[space + 1], count)
+    kernel = net.layers[space].kernel
+    shape = (net.widths[space + 1], count, *kernel)
     if columns is None:
         weight = arrays.to_numpy(net.layers[space].weight).astype(np.float64)
-        scale = SMALL * (np.sqrt(np.mean(weight**2)) or 1 / sqrt(net.widths[space]))
+        fan_in = net.widths[space] * prod(kernel)
+        scale = SMALL * (np.sqrt(np.mean(weight**2)) or 1 / sqrt(fan_in))
         draw = np.random.default_rng(seed).standard_normal(shape)
         columns = arrays.like(scale * draw, net.reference)
     _check(net, "columns", columns, shape)
@@ -151,7 +155,9 @@ def compress(net: Network) -> tuple[Network, Report]:
     After left diagonalisation the rows beyond the rank vanish, and (q, ψ) absorbs their neurons. A
     singular value counts as zero if it is beyond the fan-in, or at most max(m, n) u σ_max: what is
     dropped is then below rounding, unless outgoing weights exceed 1/u. At least one neuron stays in
-    each space. Structure is lost where a space is turned; sparsify afterwards.
+    each space. Structure is lost where a space is turned; sparsify afterwards. In a convolution
+    the fan-in is that of the unfolded M, taps·(n_{s−1} + 1). Spaces that skips connect lose the
+    neurons that are dead in all of them (C42).
 
     Examples
     --------
@@ -162,9 +168,22 @@ def compress(net: Network) -> tuple[Network, Report]:
     """
     check_isotropic(net)
     edits: list[Edit] = []
+    while True:
+        net, found = _swept(net)
+        edits += found
+        # Spaces that skips connect are not in one order: what one loses, others may then lose too.
+        if not (net.skips and found):
+            return net, Report(tuple(edits))
+
+
+def _swept(net: Network) -> tuple[Network, list[Edit]]:
+    """Remove what is dead in one space after the other."""
+    edits: list[Edit] = []
     unit = UNIT[arrays.precision(net.reference)]
     for space in range(1, net.depth + 1):
-        matrix = incoming(net, space)
+        if net.label(space) != space:
+            continue
+        matrix = joint(net, space)
         u, s = factor.left_factors(matrix, unit)
         kept = max(1, factor.rank(s, matrix.shape, unit))
         if kept == net.widths[space]:
@@ -173,11 +192,11 @@ def compress(net: Network) -> tuple[Network, Report]:
         steps = [turn, Drop(space, tuple(range(kept, net.widths[space])))]
         net = replay(net, steps)
         edits += steps
-    return net, Report(tuple(edits))
+    return net, edits
 
 
 def add_inputs(net: Network, count: int, *, columns: Array | None = None) -> tuple[Network, Report]:
-    """Append `count` inputs with zero columns, or with `columns` of shape (n_1, count).
+    """Append `count` inputs with zero columns, or with `columns` of shape (n_1, count, *kernel).
 
     Examples
     --------
@@ -186,7 +205,7 @@ def add_inputs(net: Network, count: int, *, columns: Array | None = None) -> tup
     """
     if index(count) < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    shape = (net.widths[1], count)
+    shape = (net.widths[1], count, *net.layers[0].kernel)
     if columns is None:
         columns = arrays.like(np.zeros(shape), net.reference)
     _check(net, "columns", columns, shape)
@@ -200,6 +219,13 @@ def remove_inputs(
 
     Without values the columns of the inputs must be zero; then the removal is exact as it is.
 
+    Raises
+    ------
+    ValueError
+        When an input is out of range or used without a value, and when a convolution pads: an input
+        that is v inside the image and 0 beyond it is no constant, and no bias stands for it, unless
+        v or its columns are 0 (section 8).
+
     Examples
     --------
     >>> net, _ = add_inputs(Network.random((2, 3, 1), seed=0), 2)
@@ -210,14 +236,16 @@ def remove_inputs(
     if values is None:
         columns = arrays.to_numpy(net.layers[0].weight)[:, list(chosen)]
         if np.any(columns):
-            used = [k for k, column in zip(chosen, columns.T, strict=True) if column.any()]
+            used = [
+                k for k, column in zip(chosen, columns.swapaxes(0, 1), strict=True) if column.any()
+            ]
             raise ValueError(
                 f"inputs without values must have zero columns, got {used} with others; pass the "
                 "values at which these inputs stay"
             )
         values = arrays.like(np.zeros(len(chosen)), net.reference)
     _check(net, "values", values, (len(chosen),))
-    none = arrays.like(np.zeros((net.widths[1], 0)), net.reference)
+    none = arrays.like(np.zeros((net.widths[1], 0, *net.layers[0].kernel)), net.reference)
     return _done(net, Inputs(chosen, values, none))
 
 
@@ -231,6 +259,8 @@ def add_outputs(
 ) -> tuple[Network, Report]:
     """Append `count` outputs with the given rows of W, b and ψ, zero where they are not given.
 
+    The rows have shapes (count, n_L, *kernel), (count,) and (count, *kernel).
+
     Examples
     --------
     >>> add_outputs(Network.random((2, 3, 1), seed=0), 2)[0].widths
@@ -238,7 +268,12 @@ def add_outputs(
     """
     if index(count) < 1:
         raise ValueError(f"count must be at least 1, got {count}")
-    shapes = {"weight": (count, net.widths[-2]), "bias": (count,), "psi": (count,)}
+    kernel = net.layers[-1].kernel
+    shapes: dict[str, tuple[int, ...]] = {
+        "weight": (count, net.widths[-2], *kernel),
+        "bias": (count,),
+        "psi": (count, *kernel),
+    }
     rows: dict[str, Any] = {"weight": weight, "bias": bias, "psi": psi}
     if net.depth == 0:
         if psi is not None:
@@ -260,16 +295,37 @@ def remove_outputs(net: Network, outputs: Iterable[int]) -> tuple[Network, Repor
     (2, 3, 2)
     """
     chosen = checked(outputs, "outputs", net.widths[-1], "the output")
-    none = arrays.like(np.zeros((0, net.widths[-2])), net.reference)
-    empty = arrays.like(np.zeros(0), net.reference)
-    return _done(net, Outputs(chosen, none, empty, empty if net.depth else None))
+    kernel = net.layers[-1].kernel
+    none, bias, psi = (
+        arrays.like(np.zeros(shape), net.reference)
+        for shape in ((0, net.widths[-2], *kernel), (0,), (0, *kernel))
+    )
+    return _done(net, Outputs(chosen, none, bias, psi if net.depth else None))
 
 
 def incoming(net: Network, space: int) -> np.ndarray[Any, Any]:
-    """Return M = [W | ψ] of the layer that writes a space, float64 on the host."""
+    """Return M = [W | ψ] of the layer that writes a space, float64 on the host.
+
+    Of a convolution it is unfolded, (n_out, taps·(n_in + 1)), and acts on windows of (h, g).
+    """
     layer = net.layers[space - 1]
+    if layer.kernel:
+        return arrays.to_numpy(unfolded(layer)).astype(np.float64)
     columns = [layer.weight] if layer.psi is None else [layer.weight, layer.psi]
     return np.column_stack([arrays.to_numpy(v).astype(np.float64) for v in columns])
+
+
+def joint(net: Network, space: int) -> np.ndarray[Any, Any]:
+    """Return, side by side, the M of all spaces that skips connect with this one.
+
+    With it stand the biases of those that a skip leaves: a neuron can go exactly iff its row of all
+    this vanishes (C42). Without skips it is `incoming`.
+    """
+    members = net.members(space)
+    columns = [incoming(net, member) for member in members]
+    left = {source for source, _ in net.skips}
+    biases = [arrays.to_numpy(net.layers[m - 1].bias) for m in members if m in left]
+    return np.column_stack([*columns, *(bias.astype(np.float64) for bias in biases)])
 
 
 def checked(chosen: Iterable[int], name: str, width: int, place: str) -> tuple[int, ...]:

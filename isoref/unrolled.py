@@ -29,6 +29,7 @@ import numpy as np
 
 from isoref import arrays
 from isoref.arrays import Array
+from isoref.gauge import check_alone
 from isoref.layer import Layer
 from isoref.network import Network
 from isoref.perceptron import activation, polar
@@ -52,6 +53,12 @@ def unroll(net: Network) -> Unrolled:
     -------
     Unrolled
 
+    Raises
+    ------
+    ValueError
+        For convolutions: a window mixes positions whose gains differ, so that a pre-activation is
+        no combination of fixed products with one coefficient each.
+
     Notes
     -----
     Source: specification, section 6.
@@ -65,6 +72,12 @@ def unroll(net: Network) -> Unrolled:
     >>> rho(unrolled(x), forward(net, x), unrolled.bounds(x).y + bounds(net, x).y) <= 1
     True
     """
+    check_alone(net)
+    if net.axes:
+        raise ValueError(
+            "net must be made of dense layers, got convolutions: the gain differs from position to "
+            "position, so that products of the weights cannot be formed beforehand; use forward"
+        )
     scales = tuple(_scale(layer) for layer in net.layers[1:])
     weight, bias, _ = _host(net.layers[0])
     blocks = [np.vstack([weight.T, bias])]

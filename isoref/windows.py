@@ -8,7 +8,8 @@ map of rows that no rotation of the neurons touches:
     folded(v)    its adjoint:  ⟨windows(h), v⟩ == ⟨h, folded(v)⟩
 
 after an average over blocks of positions where the layer pools. Both gather whole rows, without a
-loop over positions. Without an image a sample is one row, and both are the identity.
+loop over positions; on NumPy arrays they copy through a strided view instead, some samples at a
+time, which gives the same bits. Without an image a sample is one row, and both are the identity.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from isoref.arrays import Array
 
 NDArray = np.ndarray[Any, Any]
 Image = tuple[int, ...]
+
+CACHED = 2**22
+"""Bytes of windows that NumPy handles at a time: they stay in the cache from tap to tap."""
 
 
 @dataclass(frozen=True)
@@ -160,9 +164,14 @@ def windows(at: Geometry, rows: Array) -> Array:
     """Return the windows (B·out, taps·n) of rows (B·positions, n)."""
     if at.trivial:
         return rows
-    xp, n = arrays.namespace(rows), rows.shape[1]
-    batch = rows.shape[0] // prod(at.image)
-    pooled = _pooled(at, rows)
+    xp, pooled = arrays.namespace(rows), _pooled(at, rows)
+    return _copied(at, pooled) if xp is np else _gathered(at, pooled)
+
+
+def _gathered(at: Geometry, pooled: Array) -> Array:
+    """Return the windows of pooled rows in any library: rows, and zeros, at the tabled places."""
+    xp, n = arrays.namespace(pooled), pooled.shape[1]
+    batch = pooled.shape[0] // prod(at.pooled)
     padded = xp.concat([pooled, _nothing(pooled)], axis=0)
     found = arrays.take(padded, _everywhere(at.sources, batch, prod(at.pooled)))
     return xp.reshape(found, (batch * prod(at.out), at.taps * n))
@@ -172,6 +181,12 @@ def folded(at: Geometry, found: Array) -> Array:
     """Return the adjoint of `windows` on (B·out, taps·n): rows (B·positions, n)."""
     if at.trivial:
         return found
+    xp = arrays.namespace(found)
+    return _spread(at, _added(at, found) if xp is np else _summed(at, found))
+
+
+def _summed(at: Geometry, found: Array) -> Array:
+    """Return the pooled rows of `folded` in any library, one tap after another as in `_added`."""
     xp, n = arrays.namespace(found), found.shape[1] // at.taps
     batch = found.shape[0] // prod(at.out)
     parts = xp.reshape(found, (found.shape[0] * at.taps, n))
@@ -181,7 +196,62 @@ def folded(at: Geometry, found: Array) -> Array:
     absent = outs == batch * prod(at.out)
     index = np.where(absent, parts.shape[0], outs * at.taps + taps)
     gathered = xp.reshape(arrays.take(padded, index), (len(outs) // at.taps, at.taps, n))
-    return _spread(at, xp.sum(gathered, axis=1))
+    total = _nothing(parts)
+    for tap in range(at.taps):
+        total = total + gathered[:, tap, :]
+    return total
+
+
+def _copied(at: Geometry, pooled: NDArray) -> NDArray:
+    """Do as `_gathered`, by copies from a view of the padded images."""
+    n, batch = pooled.shape[1], pooled.shape[0] // prod(at.pooled)
+    images = pooled.reshape(batch, *at.pooled, n)
+    found = np.empty((batch, *at.out, *at.kernel, n), pooled.dtype)
+    size, room, view = _room(at, found)
+    inner = room[_inside(at)]
+    for start in range(0, batch, size):
+        some = slice(start, start + size)
+        count = len(images[some])
+        inner[:count] = images[some]
+        found[some] = view[:count]
+    return found.reshape(batch * prod(at.out), at.taps * n)
+
+
+def _added(at: Geometry, found: NDArray) -> NDArray:
+    """Do as `_summed`, by additions to a view of the padded images."""
+    n, batch = found.shape[1] // at.taps, found.shape[0] // prod(at.out)
+    found = found.reshape(batch, *at.out, *at.kernel, n)
+    images = np.empty((batch, *at.pooled, n), found.dtype)
+    size, room, view = _room(at, found)
+    taps = [(..., *tap, slice(None)) for tap in np.ndindex(*at.kernel)]
+    for start in range(0, batch, size):
+        some = slice(start, start + size)
+        count = len(images[some])
+        room[:] = 0
+        for tap in taps:
+            view[:count][tap] += found[some][tap]
+        images[some] = room[_inside(at)][:count]
+    return images.reshape(batch * prod(at.pooled), n)
+
+
+def _room(at: Geometry, found: NDArray) -> tuple[int, NDArray, NDArray]:
+    """Return how many samples are handled at a time, padded images of zeros, and their windows."""
+    batch, n = len(found), found.shape[-1]
+    size = max(1, CACHED * batch // max(1, found.nbytes))
+    shape = [extent + 2 * at.padding for extent in at.pooled]
+    room = np.zeros((min(size, batch), *shape, n), found.dtype)
+    first, *steps, last = room.strides
+    outs, taps = [at.stride * step for step in steps], [at.dilation * step for step in steps]
+    # The last tap of the last window ends inside the padded image, by the choice of `out`.
+    view = np.lib.stride_tricks.as_strided(
+        room, (len(room), *at.out, *at.kernel, n), (first, *outs, *taps, last)
+    )
+    return size, room, view
+
+
+def _inside(at: Geometry) -> tuple[slice, ...]:
+    """Return where the image lies in its padding."""
+    return (slice(None), *(slice(at.padding, at.padding + extent) for extent in at.pooled))
 
 
 def _nothing(rows: Array) -> Array:
@@ -216,8 +286,9 @@ def _spread(at: Geometry, rows: Array) -> Array:
     grid = [range(extent) for extent in at.image]
     blocks = [[p // b for p, b in zip(at_, at.blocks, strict=True)] for at_ in product(*grid)]
     index = np.ravel_multi_index(np.array(blocks).T, at.pooled)
-    spread = arrays.take(rows, _everywhere(index[:, None], batch, prod(at.pooled)))
-    return xp.reshape(spread, (-1, n)) / prod(at.blocks)
+    share = rows / prod(at.blocks)
+    spread = arrays.take(share, _everywhere(index[:, None], batch, prod(at.pooled)))
+    return xp.reshape(spread, (-1, n))
 
 
 def _combined(axes: list[NDArray], extents: Image) -> NDArray:

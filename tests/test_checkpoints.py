@@ -160,7 +160,7 @@ def test_settings_data_and_start_must_be_the_same(tmp_path: Path) -> None:
     assert learnt(epochs=2, checkpoints=again).epoch == 2
 
 
-def scaled_loss(y: Any, labels: Any, scale: float) -> Any:
+def scaled_loss(y: Any, labels: Any, scale: Any) -> Any:
     value, ybar = cross_entropy(y, labels)
     return scale * value, scale * ybar
 

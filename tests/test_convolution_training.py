@@ -402,7 +402,7 @@ def test_training_that_diverges_names_the_tensor() -> None:
     with pytest.raises(Diverged) as caught:
         learnt(Network(huge.layers, "identity"))
     assert caught.value.step == 1
-    assert caught.value.tensor == "the pre-activation of layers[1]"
+    assert caught.value.tensor == "the state of space 2"
     far = replace(net.layers[1], bias=np.full(5, 1e3))
     last = replace(net.layers[2], weight=np.full((10, 5, 1, 1), 1e307))
     with pytest.raises(Diverged) as caught:
@@ -443,7 +443,7 @@ def test_edits_of_a_run_are_kept_with_it(tmp_path: Path) -> None:
 def test_a_run_that_reads_images_otherwise_is_another_run(tmp_path: Path) -> None:
     """The arrays are the same; only a stride differs."""
     learnt(digits_net(), epochs=1, checkpoints=Checkpoints(tmp_path))
-    with pytest.raises(FileError, match="the checkpoint is of another run: start was"):
+    with pytest.raises(FileError, match="the checkpoint is of another run: shape was"):
         learnt(digits_net(stride=1), epochs=2, checkpoints=Checkpoints(tmp_path, resume=True))
 
 

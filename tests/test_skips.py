@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,29 @@ from isoref import (
     Tangent,
     backward,
     bounds,
+    canonical,
+    compress,
+    diagonalise,
     forward,
+    gauge_between,
     haar,
     jvp,
+    load,
     moment,
+    prune,
     rho,
     rotate,
+    save,
+    sparsify,
     trace,
+    unroll,
 )
-from isoref.edits import Drop, Edit, Grow, Materialise, Rotate
+from isoref.edits import Drop, Edit, Grow, Materialise, Rotate, replay
+from isoref.inspection import connections
 from isoref.network import entry_map, leaves
+from isoref.norms import downstream
 from isoref.tolerance import compare_trees
-from isoref.training import SGD, Orthogonalised, transport
+from isoref.training import SGD, Checkpoints, Orthogonalised, train, transport
 from isoref.verification import definition
 
 NDArray = np.ndarray[Any, Any]
@@ -167,6 +179,88 @@ def test_constants_are_absorbed_where_no_skip_leaves_and_nowhere_else() -> None:
     assert np.max(np.abs(forward(wrong, x) - forward(source, x))) > 0.01
     back = Materialise(3).apply(dropped)
     assert rho(forward(back, x), forward(sink, x), bounds(sink, x).y + bounds(back, x).y) <= 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_compress_removes_what_is_dead_in_all_connected_spaces(seed: int) -> None:
+    """C15 and C42: neurons whose rows vanish everywhere, hidden by a rotation, and no others."""
+    net, x, _ = residual(seed=seed)
+    rng = np.random.default_rng(seed)
+    grown = Grow(2, rng.standard_normal((5, 3))).apply(net)
+    hidden = rotate(grown, 1, haar(8, seed=seed))
+    small, report = compress(hidden)
+    assert small.widths == net.widths
+    assert rho(forward(small, x), forward(net, x), 3 * (bounds(small, x).y + bounds(net, x).y)) <= 1
+    assert replay(hidden, report.edits).widths == small.widths
+    assert compress(small)[1].edits == ()
+
+
+@pytest.mark.parametrize("profile", ["tanh", "silu", "relu(tau=0.5)"])
+@pytest.mark.parametrize("seed", range(4))
+def test_certificates_count_every_way_that_a_change_can_take(profile: str, seed: int) -> None:
+    """C13 with skips: a space of its own axes may be pruned, and its bound is not exceeded."""
+    net = Network.random((3, 6, 4, 6, 5, 2), profile=profile, q=0.1, init="he_normal", seed=seed)
+    shift = Tangent.random(net, seed=seed + 1)
+    net = net + 0.3 * entry_map(lambda v, name: abs(v) if name == "q" else v, shift)
+    net = Network(net.layers, net.profile, skips=[(1, 3)])
+    x = np.random.default_rng(seed).standard_normal((8, 3))
+    for space in (2, 4):
+        _, certificate = prune(net, space, count=2, inputs=x)
+        assert certificate.measured is not None
+        assert certificate.measured <= certificate.bound
+        _, certificate = prune(net, space, count=2, radius=3.0)
+        moved = forward(certificate.after, x / 3) - forward(net, x / 3)
+        assert np.max(np.linalg.norm(moved, axis=1)) <= certificate.bound
+
+
+def test_the_coefficient_is_the_sum_over_all_ways() -> None:
+    layers = [
+        Layer(np.eye(2), np.zeros(2), q=0.0),
+        Layer(3 * np.eye(2), np.zeros(2), psi=np.zeros(2), q=0.0),
+        Layer(5 * np.eye(2), np.zeros(2), psi=np.zeros(2), q=0.0),
+        Layer(7 * np.eye(2), np.zeros(2), psi=np.zeros(2)),
+    ]
+    for skips, want in (((), 105), (((1, 2),), 140), (((1, 3),), 112), (((1, 2), (2, 3)), 168)):
+        got = downstream(Network(layers, "identity", skips=skips), 1)
+        assert want <= got <= want * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda net: prune(net, 1, count=1, radius=1.0),
+        lambda net: prune(net, 3, count=1, radius=1.0),
+        sparsify,
+        canonical,
+        unroll,
+        lambda net: gauge_between(net, net),
+        lambda net: diagonalise(net, 1, "full"),
+        lambda net: connections(net, 2, 1.0),
+    ],
+)
+def test_what_has_no_law_for_connected_spaces_says_so(act: Any) -> None:
+    net, *_ = residual()
+    with pytest.raises(ValueError, match=r"skips connect the spaces \(1, 2, 3\)"):
+        act(net)
+
+
+def test_files_and_checkpoints_keep_skips(tmp_path: Path) -> None:
+    net, x, _ = residual()
+    for suffix in (".npz", ".safetensors"):
+        path = tmp_path / f"net{suffix}"
+        save(net, path)
+        back = load(path)
+        assert back.skips == net.skips
+        assert np.array_equal(forward(back, x), forward(net, x))
+    labels = np.arange(len(x)) % 2
+    settings: dict[str, Any] = {"optimiser": SGD(rate=0.1), "batch": 3, "seed": 0}
+    run = train(net, x, labels, epochs=2, checkpoints=Checkpoints(tmp_path), **settings)
+    assert run.net.skips == net.skips
+    again = Checkpoints(tmp_path, resume=True)
+    resumed = train(net, x, labels, epochs=3, checkpoints=again, **settings)
+    whole = train(net, x, labels, epochs=3, **settings)
+    assert np.array_equal(resumed.net.layers[1].weight, whole.net.layers[1].weight)
+    assert resumed.net.skips == net.skips
 
 
 @pytest.mark.parametrize("edit", [Drop(2, (1, 3)), Grow(3, np.zeros((4, 1))), Materialise(3)])

@@ -32,6 +32,7 @@ from isoref.training.rates import Cosine
 from isoref.verification.definition import GAIN
 
 PARTS = standardise(split(*load_digits(), seed=0))
+NONE: Any = None
 NET = Network.random((64, 8, 6, 10), seed=0)
 
 
@@ -333,7 +334,7 @@ def test_bad_training_arguments() -> None:
         ({"callbacks": (lambda run: {"loss": 1.0},)}, "a callback must not replace 'loss'"),
         ({"loss": lambda y, labels: None}, r"loss must return \(loss, ȳ\) with ȳ of shape"),
         ({"start": "net"}, "start must be a Network, an Elementwise or a Run, got str"),
-        ({"start": Run(NET, None)}, "start.state must be a State, got NoneType"),
+        ({"start": Run(NET, NONE)}, "start.state must be a State, got NoneType"),
     ):
         with pytest.raises((ValueError, TypeError), match=text):
             learnt(**changes)

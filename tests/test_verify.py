@@ -10,25 +10,32 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isoref import (
+    Layer,
     Network,
     Unrolled,
     certificate,
+    convolution,
     edits,
     forward,
+    gauge,
     load,
     perceptron,
     propagation,
     sparsify,
     structure,
     tree_map,
+    windows,
 )
+from isoref.arrays import turned
 from isoref.cli import main
 from isoref.diagonal import Report
 from isoref.edits import Drop, Grow, Materialise, Rotate
 from isoref.gauge import rotate, rotation_deviation
-from isoref.network import Tangent, entry_map
+from isoref.network import Layered, Tangent, entry_map
 from isoref.perceptron import State
 from isoref.profiles import tanh
 from isoref.training import (
@@ -45,8 +52,10 @@ from isoref.training.state import transport
 from isoref.verification import (
     Check,
     adaptation_laws,
+    counterexamples,
     derivatives,
     forms,
+    images,
     limits,
     profiles,
     surgery,
@@ -55,6 +64,7 @@ from isoref.verification import (
     training_laws,
 )
 from isoref.verification.cases import Case, random_cases
+from isoref.windows import Geometry
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -111,7 +121,7 @@ def no_psi_bar(layer: Any, h: Any, g: Any, abar: Any) -> Any:
 
 
 def one_sided(tree: Any, space: int, R: Any) -> Any:
-    return tree_map(lambda v, spaces: R @ v if spaces[:1] == (space,) else v, tree)
+    return tree_map(lambda v, spaces: turned(R, v) if spaces[:1] == (space,) else v, tree)
 
 
 def patching(place: Any, name: str, mutant: Any) -> Patch:
@@ -363,6 +373,231 @@ def test_each_check_kills_its_mutants(
     assert not all(c.holds for c in found)
 
 
+# Convolutions and residual networks
+
+
+def some_images(dtype: str) -> list[Case]:
+    return list(images.random_cases(images.CONVOLUTIONS, dtype, 0))[1::2]
+
+
+def some_residual(dtype: str) -> list[Case]:
+    return list(images.random_cases(images.RESIDUAL, dtype, 0))[1::2]
+
+
+IMAGES: dict[str, Callable[[str], Iterator[Check]]] = {
+    "derivatives.convolutions": lambda dtype: derivatives.checks(
+        some_images(dtype), dtype, entries=4
+    ),
+    "derivatives.residual": lambda dtype: derivatives.checks(
+        some_residual(dtype), dtype, entries=4
+    ),
+    "invariance.convolutions": lambda dtype: symmetry.invariance(some_images(dtype), dtype, 0),
+    "invariance.residual": lambda dtype: symmetry.invariance(some_residual(dtype), dtype, 0),
+    "surgery.convolutions": lambda dtype: images.surgery(some_images(dtype), dtype, 0),
+    "surgery.residual": lambda dtype: images.surgery(some_residual(dtype), dtype, 0),
+    "kernel": lambda dtype: iter([images.dense(dtype, 0)]),
+    "figures": counterexamples.checks,
+}
+
+UNFOLDED, REFOLDED, READ = convolution.unfolded, convolution.refolded, convolution.read
+WINDOWS, FOLDED = windows.windows, windows.folded
+
+
+def with_weight(layer: Layer, weight: Any) -> Layer:
+    return replace(layer, weight=np.ascontiguousarray(weight))
+
+
+def unfolding(change: Callable[[Layer], Layer]) -> Patch:
+    return patching(convolution, "unfolded", lambda layer: UNFOLDED(change(layer)))
+
+
+def psi_at_one_tap(layer: Layer) -> Layer:
+    if layer.psi is None:
+        return layer
+    psi = np.zeros_like(layer.psi)
+    psi.reshape(len(psi), -1)[:, 0] = layer.psi.reshape(len(psi), -1).sum(axis=1)
+    return replace(layer, psi=psi)
+
+
+def flipped(layer: Layer) -> Layer:
+    return with_weight(layer, np.flip(layer.weight, tuple(range(2, layer.weight.ndim))))
+
+
+def transposed(layer: Layer) -> Layer:
+    last = np.moveaxis(layer.weight, 2, -1)
+    return with_weight(layer, last.reshape(layer.weight.shape))
+
+
+def sources(change: Callable[[Geometry], Geometry], name: str = "windows") -> Patch:
+    """Read (or fold) as another geometry does, where that leaves the shapes as they are."""
+    original = {"windows": WINDOWS, "folded": FOLDED}[name]
+
+    def mutant(at: Geometry, rows: Any) -> Any:
+        other = change(at)
+        return original(other if other.out == at.out else at, rows)
+
+    return patching(convolution, name, mutant)
+
+
+def undilated(at: Geometry) -> Geometry:
+    """The same output extents: what the taps reach no longer is cut from the padding."""
+    lost = (at.dilation - 1) * (at.kernel[0] - 1)
+    return replace(at, dilation=1, padding=at.padding - lost // 2)
+
+
+def ones_beyond(at: Geometry, rows: Any) -> Any:
+    """The gain map, which is the last channel, is padded by ones."""
+    inside = WINDOWS(at, np.ones_like(rows)).reshape(-1, at.taps, rows.shape[1])
+    found = WINDOWS(at, rows).reshape(inside.shape).copy()
+    found[:, :, -1] += 1 - inside[:, :, -1]
+    return found.reshape(-1, at.taps * rows.shape[1])
+
+
+def first_gain(at: Geometry, rows: Any) -> Any:
+    """The gain map is sampled, not averaged."""
+    rows, block = rows.copy(), at.blocks
+    last = rows[:, -1].reshape(-1, *at.image)
+    for axis, size in enumerate(block, start=1):
+        last = np.repeat(last[(slice(None),) * axis + (slice(None, None, size),)], size, axis=axis)
+    rows[:, -1] = last.reshape(-1)
+    return WINDOWS(at, rows)
+
+
+def unstrided(at: Geometry, found: Any) -> Any:
+    """What came from window p goes where window p of stride 1 stands."""
+    close, batch = replace(at, stride=1), len(found) // int(np.prod(at.out))
+    parts = found.reshape(batch, *at.out, -1)
+    spread = np.zeros((batch, *close.out, parts.shape[-1]), found.dtype)
+    spread[(slice(None), *(slice(0, extent) for extent in at.out))] = parts
+    return FOLDED(close, spread.reshape(-1, parts.shape[-1]))
+
+
+def summed_blocks(at: Geometry, found: Any) -> Any:
+    return FOLDED(at, found) * np.prod(at.blocks).astype(found.dtype)
+
+
+def maximum(at: Geometry, rows: Any) -> Any:
+    shape = [len(rows) // int(np.prod(at.image))]
+    for extent, block in zip(at.pooled, at.blocks, strict=True):
+        shape += [extent, block]
+    blocks = rows.reshape(*shape, rows.shape[1])
+    return blocks.max(axis=tuple(range(2, len(shape), 2))).reshape(-1, rows.shape[1])
+
+
+def psi_bar_of_one_tap(like: Layer, matrix: Any) -> Any:
+    """Every tap of ψ̄ gets what belongs to the first."""
+    entries = REFOLDED(like, matrix)
+    if "psi" in entries:
+        flat = entries["psi"].reshape(len(matrix), -1)
+        entries["psi"] = np.repeat(flat[:, :1], flat.shape[1], axis=1).reshape(like.psi.shape)
+    return entries
+
+
+def apart(net: Any) -> Any:
+    return Network(net.layers, net.profile)
+
+
+def backward_without_skips(net: Any, run: Any, ybar: Any) -> Any:
+    return propagation.backward(apart(net), run, ybar)
+
+
+def jvp_without_skips(net: Any, *moving: Any) -> Any:
+    return propagation.jvp(net, moving[0], *moving[1:])[0], propagation.jvp(apart(net), *moving)[1]
+
+
+def alone(net: Network, gradient: Tangent, space: int) -> Any:
+    return gauge._moment(net, gradient, space)
+
+
+def grow_alone(self: Grow, net: Network) -> Network:
+    """A constant is left in the new neurons."""
+    done = GROWN(self, net)
+    layers = list(done.layers)
+    bias = np.array(layers[self.space - 1].bias)
+    bias[-1] = 1
+    layers[self.space - 1] = replace(layers[self.space - 1], bias=bias)
+    return done.rebuilt(layers)
+
+
+def mean_column(columns: Any, c: Any) -> Any:
+    """ψ gets one value for all taps."""
+    found = APPLIED(columns, c)
+    axes = tuple(range(1, found.ndim))
+    return found * 0 + found.mean(axis=axes, keepdims=True) if axes else found * 0
+
+
+APPLIED = edits._applied
+
+
+def ghost_stays(self: Materialise, net: Network) -> Network:
+    """The constant neuron is added, and q stays as well."""
+    done = MATERIALISED(self, net)
+    layers = list(done.layers)
+    layers[self.space - 1] = replace(layers[self.space - 1], q=net.layers[self.space - 1].q)
+    return done.rebuilt(layers)
+
+
+NO_SKIP = patching(propagation, "_joined", lambda net, state, states: state)
+
+IMAGE_MUTANTS: list[tuple[str, str, Patch]] = [
+    ("derivatives.convolutions", "value", unfolding(psi_at_one_tap)),
+    ("derivatives.convolutions", "value", unfolding(flipped)),
+    ("derivatives.convolutions", "value", unfolding(transposed)),
+    ("derivatives.convolutions", "value", sources(undilated)),
+    ("derivatives.convolutions", "value", patching(convolution, "windows", ones_beyond)),
+    ("derivatives.convolutions", "value", patching(convolution, "windows", first_gain)),
+    ("derivatives.convolutions", "jvp", patching(convolution, "windows", first_gain)),
+    ("derivatives.convolutions", "vjp", patching(convolution, "folded", unstrided)),
+    ("derivatives.convolutions", "vjp", patching(convolution, "folded", summed_blocks)),
+    ("derivatives.convolutions", "adjoint", patching(convolution, "refolded", psi_bar_of_one_tap)),
+    ("derivatives.convolutions", "adjoint", patching(convolution, "folded", unstrided)),
+    ("derivatives.convolutions", "adjoint", patching(convolution, "folded", summed_blocks)),
+    ("derivatives.convolutions", "moment", patching(convolution, "folded", unstrided)),
+    ("derivatives.residual", "value", NO_SKIP),
+    ("derivatives.residual", "jvp", patching(derivatives, "jvp", jvp_without_skips)),
+    ("derivatives.residual", "vjp", patching(derivatives, "backward", backward_without_skips)),
+    ("derivatives.residual", "adjoint", patching(derivatives, "backward", backward_without_skips)),
+    ("derivatives.residual", "moment", patching(derivatives, "backward", backward_without_skips)),
+    ("derivatives.residual", "moment", patching(derivatives, "moment", alone)),
+    ("invariance.convolutions", "invariance", patching(windows, "_pooled", maximum)),
+    ("invariance.convolutions", "invariance", patching(symmetry, "rotate", one_sided)),
+    ("invariance.residual", "invariance", patching(Layered, "label", lambda self, space: space)),
+    ("surgery.convolutions", "grow", patching(Grow, "apply", grow_alone)),
+    ("surgery.convolutions", "drop", patching(edits, "_applied", mean_column)),
+    ("surgery.convolutions", "drop", patching(convolution, "windows", ones_beyond)),
+    ("surgery.convolutions", "drop", patching(convolution, "windows", first_gain)),
+    ("surgery.convolutions", "materialise", patching(Materialise, "apply", ghost_stays)),
+    ("surgery.residual", "grow", patching(Grow, "apply", grow_alone)),
+    ("surgery.residual", "drop", patching(edits, "_applied", mean_column)),
+    ("surgery.residual", "materialise", patching(Materialise, "apply", ghost_stays)),
+    ("kernel", "kernel", unfolding(flipped)),
+    ("kernel", "kernel", unfolding(transposed)),
+    ("figures", "pooling", patching(windows, "_pooled", maximum)),
+    ("figures", "border", patching(convolution, "windows", ones_beyond)),
+    ("figures", "border", patching(edits, "_applied", lambda w, c: 0 * APPLIED(w, c))),
+    ("figures", "carried", NO_SKIP),
+]
+
+
+@pytest.mark.parametrize(("group", "check", "patch"), IMAGE_MUTANTS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_each_check_of_images_kills_its_mutants(
+    group: str, check: str, patch: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In float32, where the bounds are widest."""
+    patch(monkeypatch)
+    found = [c for c in IMAGES[group]("float32") if check in c.id.split(".")]
+    assert found
+    assert not all(c.holds for c in found)
+
+
+@pytest.mark.parametrize("group", IMAGES)
+def test_each_group_of_images_holds_without_a_mutant(group: str) -> None:
+    found = list(IMAGES[group]("float32"))
+    assert found
+    assert all(check.holds for check in found)
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("group", GROUPS)
 def test_each_group_holds_without_a_mutant(group: str, dtype: str) -> None:
@@ -411,3 +646,34 @@ def test_deviation_of_a_rotation_covers_what_float32_does() -> None:
     spread = rotation_deviation(case.net, zero, 1, R)
     assert all((layer.weight >= 0).all() for layer in spread.layers)
     assert (spread.layers[0].weight > 0).all()
+
+
+@given(
+    st.integers(1, 9), st.integers(1, 3), st.integers(1, 3), st.integers(0, 2), st.integers(1, 2),
+    st.sampled_from((1, 2, 0)), st.integers(0, 5), st.sampled_from((1, 3)), st.integers(1, 2),
+    st.sampled_from(("float64", "float32")), st.sampled_from((1, 300, windows.CACHED)),
+)  # fmt: skip
+def test_strided_windows_are_the_gathered_ones_bit_for_bit(
+    extent: int, taps: int, stride: int, padding: int, dilation: int, pool: int, batch: int,
+    channels: int, axes: int, dtype: str, cached: int,
+) -> None:  # fmt: skip
+    """NumPy's path and that of the other libraries, signed zeros included."""
+    at = Geometry((extent,) * axes, (taps,) * axes, stride, padding, dilation, pool)
+    try:
+        out = int(np.prod(at.out))
+    except ValueError:
+        return
+    rng = np.random.default_rng(extent)
+    pooled = rng.standard_normal((batch * int(np.prod(at.pooled)), channels)).astype(dtype)
+    found = rng.standard_normal((batch * out, at.taps * channels)).astype(dtype)
+    pooled[::3], found[::3] = -0.0, -0.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "CACHED", cached)
+        for fast, portable, rows in (
+            (windows._copied, windows._gathered, pooled),
+            (windows._added, windows._summed, found),
+        ):
+            got, want = fast(at, rows), portable(at, rows)
+            assert got.dtype == want.dtype
+            assert got.shape == want.shape
+            assert got.tobytes() == want.tobytes()

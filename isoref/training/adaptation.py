@@ -20,7 +20,7 @@ from isoref.arrays import Array
 from isoref.certificate import Certificate
 from isoref.diagonal import Report
 from isoref.edits import Edit
-from isoref.gauge import UNIT
+from isoref.gauge import UNIT, check_alone
 from isoref.network import Network
 from isoref.propagation import trace
 from isoref.pruning import check_inputs, removed
@@ -29,6 +29,7 @@ from isoref.topology import grow, incoming
 from isoref.training.certified import Certified
 from isoref.training.events import Rule, When
 from isoref.training.rates import is_integer, is_number
+from isoref.windows import extents
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +93,16 @@ def adapt(
     ()
     """
     _check(threshold, buffer)
+    check_alone(net)
     if not is_integer(seed) or seed < 0:
         raise ValueError(f"seed must be an integer that is not negative, got {seed!r}")
     if inputs is not None:
         check_inputs(net, inputs)
+    elif net.axes:
+        raise ValueError(
+            "inputs must be given for a network of convolutions, got None: certificates run over "
+            "all positions of their images"
+        )
     edits: list[Edit] = []
     certificates: list[Certificate] = []
     counts = []
@@ -172,7 +179,8 @@ def _prune(
     net: Network, space: int, count: int, factors: Factors, inputs: Array | None
 ) -> tuple[Network, Certificate]:
     state = None if inputs is None else trace(net, inputs).states[space - 1]
-    found = ranking(net, space, state, count=count, factors=factors)
+    image = () if inputs is None else extents(inputs)
+    found = ranking(net, space, state, count=count, factors=factors, image=image)
     return removed(net, found, count, inputs=inputs)
 
 

@@ -20,6 +20,7 @@ from isoref.ranking import Ranking, ranking
 from isoref.training.certified import Certified
 from isoref.training.events import Event, Rule, When
 from isoref.training.rates import is_integer, is_number
+from isoref.windows import Image, extents
 
 BASES = ("free", "fixed")
 """Whether a rule may turn a space to remove neurons, or must take them as they stand."""
@@ -99,7 +100,7 @@ class Budget(Rule):
         rankings = {space: self._ranking(net, space, when.inputs) for space in spaces}
         edits: list[Edit] = []
         found: list[Certificate] = []
-        for space, count in _plan(net, rankings, self.total - spent).items():
+        for space, count in _plan(net, rankings, self.total - spent, extents(when.inputs)).items():
             order = self._ranking(net, space, when.inputs) if found else rankings[space]
             for k in range(count, 0, -1):
                 smaller, certificate = removed(net, order, k, inputs=when.inputs)
@@ -111,7 +112,8 @@ class Budget(Rule):
         return (net, Certified(tuple(edits), tuple(found))) if found else None
 
     def _ranking(self, net: Network, space: int, inputs: Array) -> Ranking:
-        return ranking(net, space, trace(net, inputs).states[space - 1], rotate=self.rotates)
+        state = trace(net, inputs).states[space - 1]
+        return ranking(net, space, state, rotate=self.rotates, image=extents(inputs))
 
     def _fits(self, spent: float, found: list[Certificate], certificate: Certificate) -> bool:
         spent = (spent + summed(found)) * UP
@@ -137,14 +139,16 @@ def check_basis(basis: str) -> None:
         raise ValueError(f"basis must be one of {', '.join(BASES)}, got {basis!r}")
 
 
-def _plan(net: Network, rankings: dict[int, Ranking], left: float) -> dict[int, int]:
+def _plan(
+    net: Network, rankings: dict[int, Ranking], left: float, image: Image = ()
+) -> dict[int, int]:
     """Return how many neurons each space loses if the cheapest next one always goes.
 
     By the exact bounds on `net` alone; a space that loses none has no entry.
     """
     costs = {}
     for space, found in rankings.items():
-        coefficient = downstream(net, space)
+        coefficient = downstream(net, space, image)
         discards = found.discards[:0:-1]  # of 1, 2 … n − 1 neurons
         costs[space] = [0.0, *(times(coefficient, float(size)) * UP for size in discards)]
     counts = dict.fromkeys(costs, 0)

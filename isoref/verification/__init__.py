@@ -11,6 +11,8 @@ forms            sparse, unrolled, rotated and recognised, written and read
 training_laws    optimisers and their states under rotations, growing and dropping
 steps            the optimisers by their formulas, perturbed: the bounds of those laws
 adaptation_laws  edits while training: controller, budget, log
+images           convolutions and residual networks
+counterexamples  what images and skips do not allow, as figures
 table            what growing and removing neurons does to the trained network
 limits           zero vectors and the whole range of radii
 trained          the network trained on the embedded digits
@@ -25,8 +27,10 @@ import numpy as np
 from isoref.arrays import PRECISIONS
 from isoref.verification import (
     adaptation_laws,
+    counterexamples,
     derivatives,
     forms,
+    images,
     limits,
     profiles,
     surgery,
@@ -68,6 +72,9 @@ def run(seed: int = 0, on_table: Callable[[str, list[Row]], None] | None = None)
         yield from training_laws.refusals(dtype)
         yield from adaptation_laws.checks(cases[::11], f"random.{dtype}", seed)
         yield from adaptation_laws.logs(dtype)
+    for dtype in PRECISIONS:
+        yield from images.checks(dtype, seed)
+        yield from counterexamples.checks(dtype)
     for dtype in PRECISIONS:
         learned = trained.digits(dtype, np.random.default_rng(seed))
         yield learned.accuracy

@@ -2,7 +2,8 @@
 
 Section 2 of the specification on dual numbers v + εv̇, ε² = 0, in NumPy's longest floating point,
 which has more digits than float64 on most machines. Each profile is written out here from its name
-and differentiated by the rules of dual numbers, with no derivative written by hand.
+and differentiated by the rules of dual numbers, with no derivative written by hand. A convolution
+is a loop over the positions it writes and the taps of its kernel.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from isoref.arrays import to_numpy
+from isoref.layer import Layer
 from isoref.network import Network, Tangent
 
 NDArray = np.ndarray[Any, Any]
@@ -111,18 +113,16 @@ def evaluate(net: Network, x: Any, net_dot: Tangent, x_dot: Any) -> tuple[NDArra
     h, g = Dual(_real(x), _real(x_dot)), None
     spaces = [h]
     for layer, dot in zip(net.layers, net_dot.layers, strict=True):
-        w, b = (
-            Dual(_real(layer.weight), _real(dot.weight)),
-            Dual(_real(layer.bias), _real(dot.bias)),
-        )
-        a = Dual(h.v @ w.v.T, h.v @ w.d.T + h.d @ w.v.T) + b
+        a = _correlated(layer, _entry("weight", layer, dot), h)
+        a = a + _over(_entry("bias", layer, dot), h)
         if g is not None:
-            a = a + g * Dual(_real(layer.psi), _real(dot.psi))
+            psi = _entry("psi", layer, dot)
+            a = a + _correlated(layer, Dual(psi.v[:, None], psi.d[:, None]), g)
         if layer.q is None:
             break
         square = a * a
         norm = Dual(square.v.sum(axis=1, keepdims=True), square.d.sum(axis=1, keepdims=True))
-        r = _sqrt(norm + Dual(_real(layer.q), _real(dot.q)))
+        r = _sqrt(norm + _entry("q", layer, dot))
         g = gain(r)
         h = g * a
         for source, target in net.skips:
@@ -130,6 +130,53 @@ def evaluate(net: Network, x: Any, net_dot: Tangent, x_dot: Any) -> tuple[NDArra
                 h = h + spaces[source]
         spaces.append(h)
     return a.v, a.d
+
+
+def _correlated(layer: Layer, w: Dual, h: Dual) -> Dual:
+    """Σ_k W_k h[stride p + dilation k − padding] at every p, without terms beyond the image.
+
+    h (B, n, *image) is averaged over the blocks of `pool` first. Without an image there are one
+    position and one tap, and this is h Wᵀ.
+    """
+    h = Dual(_averaged(layer.pool, h.v), _averaged(layer.pool, h.d))
+    image, kernel = h.v.shape[2:], w.v.shape[2:]
+    out = [
+        (extent + 2 * layer.padding - layer.dilation * (taps - 1) - 1) // layer.stride + 1
+        for extent, taps in zip(image, kernel, strict=True)
+    ]
+    total = Dual(*np.zeros((2, len(h.v), len(w.v), *out), REAL))
+    for p in np.ndindex(*out):
+        for k in np.ndindex(*kernel):
+            at = [
+                layer.stride * i + layer.dilation * j - layer.padding
+                for i, j in zip(p, k, strict=True)
+            ]
+            if all(0 <= i < extent for i, extent in zip(at, image, strict=True)):
+                row, row_dot = h.v[:, :, *at], h.d[:, :, *at]
+                tap, tap_dot = w.v[:, :, *k].T, w.d[:, :, *k].T
+                total.v[:, :, *p] += row @ tap
+                total.d[:, :, *p] += row @ tap_dot + row_dot @ tap
+    return total
+
+
+def _averaged(pool: int, v: NDArray) -> NDArray:
+    """Average blocks of `pool` positions along each image axis, or all of them for 0."""
+    for axis in range(2, v.ndim) if pool != 1 else ():
+        size = pool or v.shape[axis]
+        starts = range(0, v.shape[axis], size)
+        blocks = [v.take(range(start, start + size), axis) for start in starts]
+        v = np.stack([block.sum(axis) / size for block in blocks], axis)
+    return v
+
+
+def _entry(name: str, layer: Layer, dot: Layer) -> Dual:
+    return Dual(_real(getattr(layer, name)), _real(getattr(dot, name)))
+
+
+def _over(b: Dual, h: Dual) -> Dual:
+    """Return a vector over neurons, one value for all positions."""
+    shape = (-1, *(1 for _ in h.v.shape[2:]))
+    return Dual(b.v.reshape(shape), b.d.reshape(shape))
 
 
 def _real(value: Any) -> NDArray:

@@ -95,11 +95,15 @@ def _entries(
         bound = getattr(_given(limits.gradient).layers[i], name)[index]
         worst = compare(np.array(got), np.array(want), both * np.array(bound))
         yield replace(worst, where=f"layers[{i}].{name}{[*index]}")
-    for k in range(min(case.x.shape[1], count)):
+    inputs = list(np.ndindex(case.x.shape[1:]))
+    every = (slice(None),)
+    for index in inputs[:: -(-len(inputs) // count)]:
         column = np.zeros_like(case.x)
-        column[:, k] = 1
-        want = (ybar * definition.evaluate(case.net, case.x, zero, column)[1]).sum(axis=1)
-        yield compare(xbar[:, k], want, both * _given(limits.xbar)[:, k])
+        column[every + index] = 1
+        moved = ybar * definition.evaluate(case.net, case.x, zero, column)[1]
+        want = moved.reshape(len(moved), -1).sum(axis=1)
+        limit = both * _given(limits.xbar)[every + index]
+        yield replace(compare(xbar[every + index], want, limit), where=f"xbar[:, {[*index]}]")
 
 
 def _unit(zero: Tangent, layer: int, name: str, index: tuple[int, ...]) -> Tangent:

@@ -71,6 +71,22 @@ def training(rounds: int) -> None:
     print()
 
 
+def convolution(rounds: int) -> None:
+    """Print forward and backward of a small convolutional network against PyTorch."""
+    programs = ["isoref"] + (["torch"] if find_spec("torch") else [])
+    print("| float32, 64 images 32×32, 3–32–64–10 | isoref, ms | PyTorch, ms | isoref/PyTorch |")
+    print("|---|---|---|---|")
+    for extra in ([], ["--backward"]):
+        found = alternate("tests.benchmarks.convolution", programs, extra, rounds)
+        cells = ["forward+backward" if extra else "forward", f"{median(found['isoref']):.3g}"]
+        if "torch" in found:
+            cells += [f"{median(found['torch']):.3g}", f"{ratios(found, 'isoref', 'torch'):.2f}"]
+        else:
+            cells += ["not installed", ""]
+        print(f"| {' | '.join(cells)} |", flush=True)
+    print()
+
+
 def surgery(rounds: int) -> None:
     """Print growing and removing against the public procedure; it takes minutes a round."""
     if not find_spec("torch"):
@@ -107,7 +123,12 @@ def import_time(rounds: int) -> float:
     )
 
 
-SECTIONS = {"propagation": propagation, "training": training, "surgery": surgery}
+SECTIONS = {
+    "propagation": propagation,
+    "convolution": convolution,
+    "training": training,
+    "surgery": surgery,
+}
 
 if __name__ == "__main__":
     main()
