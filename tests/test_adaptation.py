@@ -25,12 +25,14 @@ from isoref import (
     haar,
     rotate,
 )
+from isoref.control import Elementwise
 from isoref.diagonal import Report
 from isoref.edits import Drop, Grow, Impose, Inputs, Materialise, Rotate, replay
 from isoref.files import load_edits, save_edits
 from isoref.network import leaves
 from isoref.pruning import prune
 from isoref.topology import compress, incoming, materialise
+from isoref.training import AdamW, train
 from isoref.training.adaptation import Adapted, Controller, adapt
 from isoref.training.budget import Budget
 from isoref.training.certified import Certified, certify
@@ -627,3 +629,24 @@ def test_bad_input(name: str) -> None:
     act, text = BAD[name]
     with pytest.raises(ValueError, match=text):
         act()
+
+
+@pytest.mark.parametrize("function", ["tanh", "sigmoid"])
+def test_the_control_follows_a_width_schedule_with_events_and_bounds(function: str) -> None:
+    net = Elementwise.random((4, 6, 5, 3), function=function, init="he_normal", seed=0)
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((40, 4)), rng.integers(0, 3, 40)
+    rule = Widths(start=(6, 5), target=(3, 9), hold=1, over=3, basis="fixed")
+    settings: dict[str, Any] = {"optimiser": AdamW(rate=0.01), "epochs": 5, "batch": 10, "seed": 0}
+    run = train(net, x, labels, rules=(rule,), **settings)
+    assert run.net.widths == (4, 3, 9, 3)
+    assert len(run.events) == 3
+    for event in run.events:
+        assert event.measured is not None
+        assert event.bound is not None
+        assert event.measured <= event.bound < np.inf
+    log = train(net, x, labels, rules=(Recorded(run.events),), **settings)
+    assert np.array_equal(log.net.layers[1].weight, run.net.layers[1].weight)
+    free = Widths(start=(6, 5), target=(3, 9), hold=1, over=3)
+    with pytest.raises(TypeError, match="the rule 'widths' rotates: an elementwise activation"):
+        train(net, x, labels, rules=(free,), **settings)

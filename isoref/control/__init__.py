@@ -28,7 +28,7 @@ from isoref.control.edits import Add, Remove
 from isoref.control.network import FUNCTIONS, Elementwise, Function
 from isoref.control.propagation import State, Trace, backward, forward, jvp, trace
 from isoref.control.roundoff import rounding
-from isoref.control.widths import Removal, grow, remove
+from isoref.control.widths import Growth, Removal, grow, remove
 
 __all__ = [
     "Function",
@@ -43,6 +43,7 @@ __all__ = [
     "rounding",
     "Add",
     "Remove",
+    "Growth",
     "Removal",
     "grow",
     "remove",

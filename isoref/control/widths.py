@@ -97,6 +97,22 @@ class Removal(Report):
         return (times(self.coefficient, self.discarded) + self.rounding) * UP
 
 
+@dataclass(frozen=True, eq=False)
+class Growth(Report):
+    """A growth, exact but for rounding."""
+
+    before: Elementwise
+    after: Elementwise
+
+    def bound(self, inputs: Array) -> float:
+        """Return what rounding can move an output by, the largest over the inputs."""
+        (edit,) = self.edits
+        assert isinstance(edit, Add)
+        off = edit.off(self.before)
+        both = rounding(self.before, inputs) + rounding(self.after, inputs, off)
+        return float(np.linalg.norm(both, axis=1).max(initial=0.0))
+
+
 def grow(
     net: Elementwise,
     space: int,
@@ -104,7 +120,7 @@ def grow(
     *,
     columns: Array | None = None,
     seed: int | None = None,
-) -> tuple[Elementwise, Report]:
+) -> tuple[Elementwise, Growth]:
     """Add `count` neurons with zero rows at the end of a hidden space; exact for every φ (C23).
 
     A new neuron's output is φ(0) for every input. Where φ(0) = 0 any outgoing columns C change
@@ -123,7 +139,8 @@ def grow(
     (drawn,) = report.edits
     assert isinstance(drawn, Grow)
     edit = Add(space, drawn.columns)
-    return edit.apply(net), Report((edit,))
+    after: Elementwise = edit.apply(net)
+    return after, Growth((edit,), net, after)
 
 
 def remove(

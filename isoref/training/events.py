@@ -19,7 +19,7 @@ import numpy as np
 from isoref import arrays
 from isoref.arrays import Array
 from isoref.certificate import total
-from isoref.control import Elementwise, Removal, rounding
+from isoref.control import Elementwise, Growth, Removal
 from isoref.diagonal import Report
 from isoref.edits import Drop, Edit, Grow, Impose, Inputs, Materialise, Outputs, Rotate
 from isoref.network import Layered, Network
@@ -185,9 +185,11 @@ def _distance(net: Layered, edited: Layered, inputs: Array) -> float:
 def _certified(net: Any, edited: Any, report: Report, inputs: Array) -> float:
     if not isinstance(net, Elementwise):
         return total(list(certify(net, report, inputs)))
-    if isinstance(report, Removal):
-        return inf if report.bound is None else report.bound
-    return _largest(rounding(net, inputs)) + _largest(rounding(edited, inputs))
+    parts: tuple[Any, ...] = getattr(report, "certificates", (report,))
+    if all(isinstance(part, Growth | Removal) for part in parts):
+        bounds = (p.bound(inputs) if isinstance(p, Growth) else p.bound for p in parts)
+        return sum(inf if bound is None else bound for bound in bounds)
+    return inf
 
 
 def _largest(change: Any) -> float:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from hashlib import sha256
 from itertools import groupby
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from isoref import arrays
-from isoref.certificate import Certificate
+from isoref import arrays, control
+from isoref.control import Elementwise
 from isoref.diagonal import Report
 from isoref.edits import Edit, Rotate
 from isoref.network import Network
@@ -102,21 +102,29 @@ class Widths(Rule):
         pairs = zip(self.start, self.target, strict=True)
         return tuple(round(start + (target - start) * share) for start, target in pairs)
 
-    def edit(self, net: Network, when: When) -> tuple[Network, Report] | None:
+    def edit(self, net: Any, when: When) -> tuple[Any, Report] | None:
         """Return the network in the widths of the moment, or None if it has them.
+
+        An Elementwise grows and shrinks by `isoref.control`, whatever the basis.
 
         Raises a ValueError if the network has left the schedule: then another rule changes it too.
         """
         wanted = self.at(when.epoch)
         self._check(net, wanted, when.epoch)
         edits: list[Edit] = []
-        certificates: list[Certificate] = []
+        certificates: list[Any] = []
         for space, width in enumerate(wanted, 1):
             more = width - net.widths[space]
             report: Report = Report(())
-            if more > 0:
-                own = np.random.SeedSequence((when.seed, space)).generate_state(1)[0]
-                net, report = grow(net, space, more, seed=int(own))
+            own = int(np.random.SeedSequence((when.seed, space)).generate_state(1)[0])
+            if more and isinstance(net, Elementwise):
+                if more > 0:
+                    net, report = control.grow(net, space, more, seed=own)
+                else:
+                    net, report = control.remove(net, space, -more, inputs=when.inputs)
+                certificates.append(report)
+            elif more > 0:
+                net, report = grow(net, space, more, seed=own)
             elif more < 0:
                 net, report = prune(
                     net, space, count=-more, inputs=when.inputs, rotate=self.basis == "free"
