@@ -66,7 +66,8 @@ def connections(net: Network, space: int, radius: float, image: Image = ()) -> l
 def savings(net: Network) -> dict[str, Any]:
     """Return the parameter counts as stored, and after compress, sparsify, and one after the other.
 
-    Of convolutions, which have no sparse form, only as stored and after compress.
+    Of convolutions and where skips connect spaces, which have no sparse form, only as stored and
+    after compress.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def savings(net: Network) -> dict[str, Any]:
         "compressed widths": list(small.widths),
         "compressed": small.parameter_count,
     }
-    if net.axes:
+    if net.axes or net.skips:
         return found
     sparse, report = sparsify(net)
     both, _ = sparsify(small)

@@ -19,14 +19,20 @@ from isoref import (
     Unrolled,
     certificate,
     convolution,
+    diagonal,
     edits,
+    equivalence,
+    factor,
     forward,
     gauge,
     load,
+    norms,
+    operator_norms,
     perceptron,
     propagation,
     sparsify,
     structure,
+    topology,
     tree_map,
     windows,
 )
@@ -34,10 +40,12 @@ from isoref.arrays import turned
 from isoref.cli import main
 from isoref.diagonal import Report
 from isoref.edits import Drop, Grow, Materialise, Rotate
+from isoref.files.description import Description
 from isoref.gauge import rotate, rotation_deviation
 from isoref.network import Layered, Tangent, entry_map
 from isoref.perceptron import State
 from isoref.profiles import tanh
+from isoref.tapwise import taps_of
 from isoref.training import (
     AdamW,
     Budget,
@@ -55,6 +63,7 @@ from isoref.verification import (
     counterexamples,
     derivatives,
     forms,
+    image_surgery,
     images,
     limits,
     profiles,
@@ -397,7 +406,38 @@ IMAGES: dict[str, Callable[[str], Iterator[Check]]] = {
     "surgery.residual": lambda dtype: images.surgery(some_residual(dtype), dtype, 0),
     "kernel": lambda dtype: iter([images.dense(dtype, 0)]),
     "figures": counterexamples.checks,
+    "sides.convolutions": lambda dtype: surgery.exact(
+        some_images(dtype)[:1], dtype, 0, (*image_surgery.SIDES, "diagonalise.both", "canonical")
+    ),
+    "sides.residual": lambda dtype: surgery.exact(
+        some_residual(dtype)[:1], dtype, 0, image_surgery.SIDES
+    ),
+    "full": lambda dtype: iter([image_surgery.full(dtype, 0)]),
+    "compressed.convolutions": lambda dtype: image_surgery.compressed(
+        some_images(dtype), dtype, 0, image_surgery.wide(dtype, 0)
+    ),
+    "compressed.residual": lambda dtype: image_surgery.compressed(some_residual(dtype), dtype, 0),
+    "certificates.convolutions": lambda dtype: surgery.certificates(
+        image_surgery.sharp(dtype), dtype
+    ),
+    "certificates.residual": lambda dtype: surgery.certificates(
+        image_surgery.bypassed(dtype, 0), dtype
+    ),
+    "gauges": lambda dtype: forms.gauges(some_images(dtype), dtype, 0),
+    "files.convolutions": lambda dtype: iter([forms.files(some_images(dtype), dtype)]),
+    "files.residual": lambda dtype: iter([forms.files(some_residual(dtype), dtype)]),
+    "refused.convolutions": lambda dtype: iter(
+        [image_surgery.refused(dtype, image_surgery.without_law(some_images(dtype)[0].net))]
+    ),
+    "refused.residual": lambda dtype: iter(
+        [image_surgery.refused(dtype, image_surgery.connected(connected_net(dtype)))]
+    ),
 }
+
+
+def connected_net(dtype: str) -> Network:
+    return next(images.random_cases(images.RESIDUAL, dtype, 0)).net
+
 
 UNFOLDED, REFOLDED, READ = convolution.unfolded, convolution.refolded, convolution.read
 WINDOWS, FOLDED = windows.windows, windows.folded
@@ -537,6 +577,75 @@ def ghost_stays(self: Materialise, net: Network) -> Network:
     return done.rebuilt(layers)
 
 
+def without_psi(net: Network, space: int) -> Any:
+    """M = W, unfolded where it has a kernel."""
+    matrix, layer = INCOMING(net, space), net.layers[space - 1]
+    if layer.psi is None:
+        return matrix
+    by_tap = matrix.reshape(len(matrix), -1, layer.weight.shape[1] + 1)
+    return by_tap[..., :-1].reshape(len(matrix), -1)
+
+
+def unfolded_norm(matrix: Any, where: Geometry) -> float:
+    return operator_norms._pooled(operator_norms.operator_norm(matrix), where)
+
+
+def averaged_twice(norm: float, where: Geometry) -> float:
+    return norm / float(np.prod(where.blocks))
+
+
+def ways_without_skips(net: Network, space: int, found: dict[int, float]) -> float:
+    return WAYS(apart(net), space, found)
+
+
+def radii_without_skips(net: Network, *known: Any) -> list[float]:
+    return RADII(apart(net), *known)
+
+
+INCOMING, WAYS, RADII = topology.incoming, norms._ways, norms._radii
+
+
+def first_tap(layer: Layer, kind: Any) -> Any:
+    """Of the zeros of a kernel only the first tap is left."""
+    entries = MASKED(layer, kind)
+    weight = np.zeros_like(entries["weight"])
+    flat = weight.reshape(*weight.shape[:2], -1)
+    flat[..., 0] = entries["weight"].reshape(flat.shape)[..., 0]
+    return entries | {"weight": weight}
+
+
+def psi_gone(layer: Layer, kind: Any) -> Any:
+    entries = MASKED(layer, kind)
+    return {name: entry * (name != "psi") for name, entry in entries.items()}
+
+
+MASKED = edits._masked
+
+
+def from_half_a_basis(own: Layer, *_: Any) -> Any:
+    """The input channels stay as they are."""
+    u, s, vt = CONNECTED(own, *_)
+    return u, s, np.eye(len(vt))
+
+
+CONNECTED = diagonal._connected
+
+
+def idle(net: Network) -> Any:
+    return net, Report(())
+
+
+def from_one_tap(own: Layer, *_: Any) -> Any:
+    return factor.refined_svd(taps_of(own)[0])
+
+
+def unstrided_reading(self: Description, layer: int) -> dict[str, int]:
+    return READING(self, layer) | {"stride": 1}
+
+
+READING = Description.reading
+
+
 NO_SKIP = patching(propagation, "_joined", lambda net, state, states: state)
 
 IMAGE_MUTANTS: list[tuple[str, str, Patch]] = [
@@ -576,6 +685,38 @@ IMAGE_MUTANTS: list[tuple[str, str, Patch]] = [
     ("figures", "border", patching(convolution, "windows", ones_beyond)),
     ("figures", "border", patching(edits, "_applied", lambda w, c: 0 * APPLIED(w, c))),
     ("figures", "carried", NO_SKIP),
+    ("sides.convolutions", "left", patching(edits, "rotate", one_sided)),
+    ("sides.convolutions", "right", patching(edits, "rotate", one_sided)),
+    ("sides.convolutions", "both", patching(edits, "rotate", one_sided)),
+    ("sides.convolutions", "canonical", patching(edits, "_masked", psi_gone)),
+    ("sides.residual", "left", patching(Layered, "label", lambda self, space: space)),
+    ("sides.residual", "right", patching(Layered, "label", lambda self, space: space)),
+    ("full", "full", patching(edits, "_masked", first_tap)),
+    ("full", "full", patching(diagonal, "_connected", from_half_a_basis)),
+    ("compressed.convolutions", "dead", patching(edits, "_applied", mean_column)),
+    ("compressed.convolutions", "dead", patching(convolution, "windows", first_gain)),
+    ("compressed.convolutions", "compress", patching(topology, "incoming", without_psi)),
+    ("compressed.convolutions", "found", patching(topology, "incoming", without_psi)),
+    ("compressed.convolutions", "found", patching(image_surgery, "compress", idle)),
+    ("compressed.residual", "dead", patching(topology, "joint", INCOMING)),
+    ("compressed.residual", "found", patching(topology, "joint", INCOMING)),
+    ("compressed.residual", "found", patching(image_surgery, "compress", idle)),
+    ("certificates.convolutions", "certificate", patching(norms, "layer_norm", unfolded_norm)),
+    ("certificates.convolutions", "certificate", patching(norms, "incoming", without_psi)),
+    (
+        "certificates.convolutions",
+        "certificate",
+        patching(operator_norms, "_pooled", averaged_twice),
+    ),
+    ("certificates.residual", "certificate", patching(norms, "_ways", ways_without_skips)),
+    ("certificates.residual", "certificate", patching(norms, "_radii", radii_without_skips)),
+    ("gauges", "found", patching(forms, "gauge_between", lambda *_: None)),
+    ("gauges", "found", patching(equivalence, "_readings", lambda net: [id(net)])),
+    ("gauges", "refused", patching(forms, "gauge_between", identities)),
+    ("files.convolutions", "files", patching(Description, "reading", unstrided_reading)),
+    ("files.residual", "files", patching(forms, "load", lambda path: apart(load(path)))),
+    ("refused.convolutions", "refused", patching(diagonal, "_connected", from_one_tap)),
+    ("refused.residual", "refused", patching(diagonal, "check_alone", lambda *_: None)),
 ]
 
 

@@ -36,8 +36,56 @@ def add_network(arguments: argparse.ArgumentParser, *, output: bool = True) -> N
     arguments.add_argument("--json", action="store_true", help="print one JSON object instead")
 
 
+def add_image(arguments: argparse.ArgumentParser) -> None:
+    """Add --image, the extents that norms of convolutions run over."""
+    arguments.add_argument(
+        "--image",
+        metavar="ROWS,COLUMNS",
+        type=_extents,
+        help="extents of the input images of convolutions, as in 8,8, or a length: bounds depend "
+        "on them",
+    )
+
+
+def _extents(text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(word) for word in text.split(","))
+    except ValueError:
+        found = ()
+    if not 1 <= len(found) <= 2 or min(found) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be one or two whole numbers from 1 on, as in 8,8, got {text!r}"
+        )
+    return found
+
+
+def check_image(image: tuple[int, ...] | None, net: Network) -> None:
+    """Raise where the extents are missing, or are not those of images that `net` reads."""
+    given = 0 if image is None else len(image)
+    if given == net.axes:
+        return
+    if net.axes == 0:
+        raise ValueError(f"--image is for convolutions, and {shape(net)} has none; leave it out")
+    wanted = ("", "LENGTH", "ROWS,COLUMNS")[net.axes]
+    raise ValueError(
+        f"--image must be {wanted}, the extents of the input images: the norm of a convolution "
+        f"runs over all positions; got {','.join(map(str, image or ())) or 'none'}"
+    )
+
+
+def shape(net: Network) -> str:
+    """Return the profile and the widths, with kernels and skips where there are any."""
+    text = f"{net.profile.name} {'-'.join(map(str, net.widths))}"
+    if net.axes:
+        kernels = ("×".join(map(str, layer.kernel)) for layer in net.layers)
+        text += f", kernels {', '.join(kernels)}"
+    if net.skips:
+        text += f", skips {', '.join(f'{s}→{t}' for s, t in net.skips)}"
+    return text
+
+
 def read_inputs(path: str | None, net: Network) -> Any:
-    """Return the inputs (B, n_0) of an .npy file in the dtype of the network, or None."""
+    """Return the inputs (B, n_0, *image) of an .npy file in the dtype of the network, or None."""
     if path is None:
         return None
     try:
@@ -87,7 +135,7 @@ def read(path: str) -> Network:
     """Return the network of a file; progress belongs to standard error."""
     net = load(path)
     if sys.stderr.isatty():
-        print(f"{path}: {net.profile.name} {'-'.join(map(str, net.widths))}", file=sys.stderr)
+        print(f"{path}: {shape(net)}", file=sys.stderr)
     return net
 
 

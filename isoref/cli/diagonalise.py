@@ -12,12 +12,14 @@ def main(arguments: Sequence[str]) -> int:
     parser = common.parser(
         "diagonalise",
         "Rotate hidden spaces so that a layer's weight W = UΣVᵀ becomes ΣVᵀ (left: ordered, "
-        "orthogonal rows), UΣ (right) or Σ (full: one-to-one connections). The function stays.",
+        "orthogonal rows), UΣ (right) or Σ (full: one-to-one connections). The function stays. "
+        "A kernel is unfolded for left and right; full needs taps that are diagonal in one pair "
+        "of bases, and where there is none, both makes channels orthogonal on both sides.",
         "isoref diagonalise net.npz --layer 1 --side full -o diagonal.npz",
     )
     common.add_network(parser)
     parser.add_argument("--layer", type=int, required=True, help="0 … L; its weight is factorised")
-    parser.add_argument("--side", choices=("left", "right", "full"), default="left")
+    parser.add_argument("--side", choices=("left", "right", "full", "both"), default="left")
     parser.add_argument(
         "--augmented",
         action="store_true",
@@ -29,4 +31,6 @@ def main(arguments: Sequence[str]) -> int:
     net = common.read(options.network)
     other, report = diagonalise(net, options.layer, options.side, augmented=options.augmented)
     facts = {"singular values": [float(s) for s in report.singular_values]}
+    if report.right_values is not None:
+        facts["of the input channels"] = [float(s) for s in report.right_values]
     return common.finish(options, net, other, facts)

@@ -15,13 +15,15 @@ def main(arguments: Sequence[str]) -> int:
         "inspect",
         "For every hidden space, in the basis of the left singular vectors of M = [W | ψ]: each "
         "connection's singular value σ, its impact σ‖outgoing column‖, and the certified bound on "
-        "‖Δy‖ of removing it alone. Then what compress and sparsify would give.",
+        "‖Δy‖ of removing it alone. Then what compress and sparsify would give. Convolutions need "
+        "--image. Spaces that skips connect share their axes and have no connections of their own.",
         "isoref inspect net.npz --radius 8",
     )
     common.add_network(parser, output=False)
     parser.add_argument(
         "--radius", type=float, default=inf, help="largest ‖x‖ that bounds hold for"
     )
+    common.add_image(parser)
     parser.add_argument("--all", action="store_true", help="print every connection, not only ten")
     options = parser.parse_args(arguments)
     if not options.radius >= 0:
@@ -29,15 +31,29 @@ def main(arguments: Sequence[str]) -> int:
     from isoref.inspection import connections, savings
 
     net = common.read(options.network)
-    spaces = [connections(net, space, options.radius) for space in range(1, net.depth + 1)]
+    common.check_image(options.image, net)
+    spaces = [
+        connections(net, space, options.radius, options.image or ())
+        if len(net.members(space)) == 1
+        else None
+        for space in range(1, net.depth + 1)
+    ]
     saved = savings(net)
     if options.json:
-        rows = [[c._asdict() for c in space] for space in spaces]
+        rows = [space if space is None else [c._asdict() for c in space] for space in spaces]
         facts: dict[str, Any] = {"profile": net.profile.name, "widths": list(net.widths)}
+        if net.axes:
+            facts["kernels"] = [list(layer.kernel) for layer in net.layers]
+        if net.skips:
+            facts["skips"] = [list(skip) for skip in net.skips]
         common.show(options, {**facts, "spaces": rows, **saved})
         return 0
-    print(f"{net.profile.name} {'-'.join(map(str, net.widths))}, {net.parameter_count} parameters")
+    print(f"{common.shape(net)}, {net.parameter_count} parameters")
     for s, space in enumerate(spaces, start=1):
+        if space is None:
+            shared = ", ".join(map(str, net.members(s)))
+            print(f"\nspace {s}: {net.widths[s]} neurons, one basis for the spaces {shared}")
+            continue
         dead = sum(c.sigma == 0 for c in space)
         q = float(net.layers[s - 1].q)
         print(f"\nspace {s}: {len(space)} neurons, {dead} dead, q = {q:.6g}")

@@ -14,7 +14,8 @@ def main(arguments: Sequence[str]) -> int:
         "prune",
         "Turn a hidden space so that its weakest directions come last, remove them as constants, "
         "and certify how far any output can move. Without --inputs or --radius the bound is "
-        "for every input, and infinite where no a-priori bound is known.",
+        "for every input, and infinite where no a-priori bound is known. Bounds for convolutions "
+        "hold for images of one size: that of --inputs, or --image.",
         "isoref prune net.npz --space 1 --tolerance 0.01 --inputs x.npy -o pruned.npz",
     )
     common.add_network(parser)
@@ -23,11 +24,14 @@ def main(arguments: Sequence[str]) -> int:
     many.add_argument("--count", type=int, help="how many neurons to remove")
     many.add_argument("--tolerance", type=float, help="remove as many as this bound on ‖Δy‖ allows")
     parser.add_argument(
-        "--inputs", metavar="X.npy", help="inputs (B, n_0) to certify and measure on"
+        "--inputs",
+        metavar="X.npy",
+        help="inputs (B, n_0), or images (B, n_0, rows, columns), to certify and measure on",
     )
     parser.add_argument(
         "--radius", type=float, help="certify for every input of at most this length"
     )
+    common.add_image(parser)
     parser.add_argument("--center", choices=("bias", "mean"), default="bias", help="the constants")
     options = parser.parse_args(arguments)
     from isoref.pruning import prune
@@ -37,7 +41,9 @@ def main(arguments: Sequence[str]) -> int:
         name: getattr(options, name) for name in ("count", "tolerance", "radius", "center")
     }
     x = common.read_inputs(options.inputs, net)
-    other, certificate = prune(net, options.space, inputs=x, **chosen)
+    if x is None or options.image is not None:
+        common.check_image(options.image, net)
+    other, certificate = prune(net, options.space, inputs=x, image=options.image, **chosen)
     facts = {
         "removed": certificate.removed,
         "bound on ‖Δy‖": certificate.bound,

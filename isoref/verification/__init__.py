@@ -12,6 +12,7 @@ training_laws    optimisers and their states under rotations, growing and droppi
 steps            the optimisers by their formulas, perturbed: the bounds of those laws
 adaptation_laws  edits while training: controller, budget, log
 images           convolutions and residual networks
+image_surgery    what surgery and forms check, on these
 counterexamples  what images and skips do not allow, as figures
 table            what growing and removing neurons does to the trained network
 limits           zero vectors and the whole range of radii
@@ -30,6 +31,7 @@ from isoref.verification import (
     counterexamples,
     derivatives,
     forms,
+    image_surgery,
     images,
     limits,
     profiles,
@@ -74,6 +76,7 @@ def run(seed: int = 0, on_table: Callable[[str, list[Row]], None] | None = None)
         yield from adaptation_laws.logs(dtype)
     for dtype in PRECISIONS:
         yield from images.checks(dtype, seed)
+        yield from image_surgery.checks(dtype, seed)
         yield from counterexamples.checks(dtype)
     for dtype in PRECISIONS:
         learned = trained.digits(dtype, np.random.default_rng(seed))

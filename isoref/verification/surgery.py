@@ -18,18 +18,25 @@ from isoref.tolerance import Worst, bounds, compare
 from isoref.topology import compress, grow, materialise
 from isoref.verification.cases import Case
 from isoref.verification.check import Check, worst_of
+from isoref.windows import extents
 
 Found = list[tuple[str, Worst | None]]
 Operation = Callable[[Network, int], tuple[Edit, ...]]
 
 
-def exact(cases: Iterable[Case], label: str, seed: int) -> Iterator[Check]:
-    """Yield one check per operation that is exact: its outputs are the same on every case."""
+def exact(
+    cases: Iterable[Case], label: str, seed: int, names: Iterable[str] | None = None
+) -> Iterator[Check]:
+    """Yield one check per operation that is exact: its outputs are the same on every case.
+
+    `names` chooses from `OPERATIONS`; without it they are those of dense networks.
+    """
     seen = list(cases)
-    for name, (law, operation) in OPERATIONS.items():
+    for name in DENSE if names is None else names:
+        law, operation = OPERATIONS[name]
         found: Found = []
         for case in seen:
-            net = _with_dead(case.net, seed) if name == "drop.dead" else case.net
+            net = with_dead(case.net, seed) if name == "drop.dead" else case.net
             found.append((case.text, same_function(net, operation(net, seed), case.x)))
         yield worst_of(f"{name}.{label}", law, found)
 
@@ -44,16 +51,20 @@ def same_function(net: Network, edits: tuple[Edit, ...], x: Any) -> Worst | None
 
 
 def certificates(cases: Iterable[Case], label: str) -> Iterator[Check]:
-    """Live neurons are removed within the certificate, for inputs and for a radius."""
+    """Live neurons are removed within the certificate, for inputs and for a radius.
+
+    Spaces that skips connect have no certificate of their own.
+    """
     found: Found = []
     for case in cases:
-        radius = float(np.linalg.norm(case.x.astype(np.float64), axis=1).max())
+        ball: dict[str, Any] = {"radius": _longest(case.x), "image": extents(case.x)}
         for space in range(1, case.net.depth + 1):
             width = case.net.widths[space]
-            for arguments in ({"inputs": case.x}, {"radius": radius}) if width > 1 else ():
+            known = width > 1 and len(case.net.members(space)) == 1
+            for arguments in ({"inputs": case.x}, ball) if known else ():
                 pruned, certificate = prune(case.net, space, count=(width + 1) // 2, **arguments)
                 change = forward(pruned, case.x).astype(np.float64) - forward(case.net, case.x)
-                error = float(np.linalg.norm(change, axis=1).max())
+                error = _longest(change)
                 worst = Worst(error / certificate.bound, error, certificate.bound, f"space {space}")
                 found.append((f"{case.text} {certificate.assumption}", worst))
     loose = [worst.bound / worst.error for _, worst in found if worst is not None and worst.error]
@@ -63,11 +74,19 @@ def certificates(cases: Iterable[Case], label: str) -> Iterator[Check]:
     yield worst_of(f"certificate.{label}", law, found)
 
 
+def _longest(samples: Any) -> float:
+    """Return the largest length of a sample, over all its positions."""
+    rows = samples.astype(np.float64).reshape(len(samples), -1)
+    return float(np.linalg.norm(rows, axis=1).max())
+
+
 def _diagonalised(side: str) -> Operation:
+    step = 2 if side in ("full", "both") else 1
+
     def edits(net: Network, _: int) -> tuple[Edit, ...]:
         first = 0 if side == "left" else 1
         found: tuple[Edit, ...] = ()
-        for layer in range(first, net.depth + (side == "right"), 1 + (side == "full")):
+        for layer in range(first, net.depth + (side == "right"), step):
             net, report = diagonalise(net, layer, side)
             found += report.edits
         return found
@@ -83,19 +102,30 @@ def _grown(net: Network, seed: int) -> tuple[Edit, ...]:
     return found
 
 
-def _with_dead(net: Network, seed: int) -> Network:
-    """Return `net` with two constant neurons more in each space, turned so that none looks dead."""
+def with_dead(net: Network, seed: int) -> Network:
+    """Return `net` with two constant neurons more in each space, turned so that none looks dead.
+
+    Spaces that skips connect get them together, and the constant 0 where a skip leaves (C42).
+    """
     rng = np.random.default_rng(seed)
     dtype = net.reference.dtype
-    for space in range(1, net.depth + 1):
-        columns = rng.standard_normal((net.widths[space + 1], 2)).astype(dtype)
-        net = Grow(space, columns).apply(net)
-        layers = list(net.layers)
-        bias = np.array(layers[space - 1].bias)
-        bias[-2:] = rng.standard_normal(2)
-        layers[space - 1] = replace(layers[space - 1], bias=bias)
-        turn = haar(net.widths[space], seed=rng).astype(dtype)
-        net = Rotate(space, turn).apply(Network(layers, net.profile))
+    own = [space for space in range(1, net.depth + 1) if net.label(space) == space]
+    for space in own:
+        shape = (net.widths[space + 1], 2, *net.layers[space].kernel)
+        net = Grow(space, rng.standard_normal(shape).astype(dtype)).apply(net)
+    layers = list(net.layers)
+    for i in range(net.depth):
+        # A constant that reads another one would have the gain of that space as a factor.
+        entries: dict[str, Any] = {}
+        for name in ("weight", "bias") + (() if layers[i].psi is None else ("psi",)):
+            entries[name] = np.array(getattr(layers[i], name))
+            entries[name][-2:] = 0
+        if i + 1 not in {source for source, _ in net.skips}:
+            entries["bias"][-2:] = rng.standard_normal(2)
+        layers[i] = replace(layers[i], **entries)
+    net = net.rebuilt(layers)
+    for space in own:
+        net = Rotate(space, haar(net.widths[space], seed=rng).astype(dtype)).apply(net)
     return net
 
 
@@ -116,9 +146,14 @@ OPERATIONS: dict[str, tuple[str, Operation]] = {
     "diagonalise.left": ("left diagonalisation keeps the function (C07)", _diagonalised("left")),
     "diagonalise.right": ("right diagonalisation keeps the function (C07)", _diagonalised("right")),
     "diagonalise.full": ("full diagonalisation keeps the function (C07)", _diagonalised("full")),
+    "diagonalise.both": (
+        "channels orthogonal on both sides keep the function",
+        _diagonalised("both"),
+    ),
     "canonical": ("the canonical form keeps the function", lambda net, _: canonical(net)[1].edits),
     "grow": ("growing keeps the function, any columns (C09)", _grown),
     "drop.dead": ("dead neurons in a turned basis are removed exactly (C11)", _compressed),
     "compress": ("compress keeps the function (C15)", _compressed),
     "materialise": ("the ghost neuron is (q, ψ) (C14)", _materialised),
 }
+DENSE = tuple(name for name in OPERATIONS if name != "diagonalise.both")
