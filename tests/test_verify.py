@@ -363,7 +363,6 @@ MUTANTS: list[tuple[str, Patch]] = [
     ("budget.total", patching(Budget, "spent", lambda *_: 0.0)),
     ("budget.total", spendthrift),
     ("budget.measured", cheap),
-    ("log", patching(Recorded, "edit", unmoved)),
     ("log", patching(Recorded, "edit", lambda *_: None)),
 ]
 
@@ -380,6 +379,12 @@ def test_each_check_kills_its_mutants(
     found = [c for c in group(dtype) if c.id.startswith(check) and c.id.endswith(dtype)]
     assert found
     assert not all(c.holds for c in found)
+
+
+def test_a_log_that_leaves_the_state_behind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    patching(Recorded, "edit", unmoved)(monkeypatch)
+    with pytest.raises(ValueError, match="events of the log must be met at their own moments"):
+        list(adaptation_laws.logs("float32"))
 
 
 # Convolutions and residual networks
