@@ -160,9 +160,11 @@ def _backward(
         strict=True,
     ):
         weight, psi = _flat(layer)
-        bias = noise.products((_ones(abar).T, abar))[0]
         weight_bar = noise.products((abar.T, _windows(where, h, noise)))
-        psi_bar = noise.products((abar.T, _windows(where, g, noise)))
+        bias = noise.products((_ones(abar).T, abar))[0]
+        psi_bar = psi
+        if layer.psi is not None:
+            psi_bar = noise.products((abar.T, _windows(where, g, noise)))
         layers.append(_shaped(layer, weight_bar, bias, psi_bar, qbar))
         hbar = _folded(where, noise.products((abar, weight)), noise)
         if i in carried:
