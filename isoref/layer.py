@@ -80,6 +80,11 @@ class Layer:
             raise ValueError(
                 f"weight must have at least one row and one column, got {self.weight.shape}"
             )
+        if isinstance(self.pool, str):
+            raise ValueError(
+                "pool must be an integer, the extent of the blocks that are averaged, got "
+                f"{self.pool!r}; maxima are taken in a basis and do not commute with the gauge, C43"
+            )
         for name, least in READING.items():
             value = getattr(self, name)
             if type(value) is not int or value < least:

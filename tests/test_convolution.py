@@ -322,6 +322,7 @@ def test_pooling_h_without_its_gain_is_another_function() -> None:
         ({"dilation": 0}, "dilation must be an integer of at least 1"),
         ({"padding": -1}, "padding must be an integer of at least 0"),
         ({"pool": -1}, "pool must be"),
+        ({"pool": "max"}, "got 'max'; maxima are taken in a basis and do not commute"),
         ({"stride": 1.5}, "stride must be"),
     ],
 )

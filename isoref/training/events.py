@@ -161,7 +161,7 @@ class Rule(ABC):
     """A rule that edits a network while it is trained.
 
     Rules are frozen values: their repr tells all their settings, and what they do depends on
-    nothing but the network and the moment.
+    nothing but the network and the moment. Their names tell the rules of a run apart.
     """
 
     name: ClassVar[str]
