@@ -175,8 +175,9 @@ def check_values(layers: tuple[Layer, ...]) -> None:
             if array is None:
                 continue
             host = arrays.to_numpy(stored(array))
-            bad = ~np.isfinite(host) | ((host < 0) if name == "q" else False)
-            if bad.any():
+            finite = np.isfinite(host)
+            if not finite.all() or (name == "q" and host < 0):
+                bad = ~finite | ((host < 0) if name == "q" else False)
                 index = tuple(int(k) for k in np.argwhere(bad)[0])
                 expected = "finite and not negative" if name == "q" else "finite"
                 raise ValueError(

@@ -17,7 +17,7 @@ import numpy as np
 from isoref import arrays
 from isoref.convolution import refolded, unfolded
 from isoref.layer import Layer
-from isoref.network import Layered, Tangent
+from isoref.network import Layered
 from isoref.structure import Structured, dense, imposed, refilled, stored
 
 NDArray = np.ndarray[Any, Any]
@@ -32,6 +32,8 @@ class Packed:
     ----------
     tree : Network or Tangent
         What to copy. A structured weight contributes what it stores.
+    copied : bool
+        False leaves zeros in place of the entries.
 
     Attributes
     ----------
@@ -56,14 +58,15 @@ class Packed:
     ([1.0], (3, 3), (1, 5))
     """
 
-    def __init__(self, tree: Layered) -> None:
+    def __init__(self, tree: Layered, *, copied: bool = True) -> None:
         if not isinstance(tree.reference, np.ndarray):
             raise TypeError(
                 f"training runs on NumPy arrays, got {type(tree.reference).__name__}; "
                 "convert the network, train it, and convert the result back"
             )
         size = sum(_sizes(layer) for layer in tree.layers) + tree.depth
-        self.vector: NDArray = np.empty(size, tree.reference.dtype)
+        blank = np.empty if copied else np.zeros
+        self.vector: NDArray = blank(size, tree.reference.dtype)
         self.q = self.vector[size - tree.depth :]
         self.joined: tuple[NDArray | None, ...] = ()
         self.entries: tuple[dict[str, NDArray], ...] = ()
@@ -77,7 +80,8 @@ class Packed:
             self.joined += (joined,)
             self.entries += (entries,)
             start = stop
-        self.copy_from(tree)
+        if copied:
+            self.copy_from(tree)
 
     def copy_from(self, tree: Layered) -> None:
         """Copy the entries of a tree of the same shapes and structure into the vector."""
@@ -123,7 +127,7 @@ class Packed:
 
     def zeros(self, like: Layered) -> Packed:
         """Return a vector of zeros in the shapes of `like`."""
-        return Packed(Tangent.zeros(like))
+        return Packed(like, copied=False)
 
 
 def _sizes(layer: Layer) -> int:
