@@ -17,7 +17,7 @@ import numpy as np
 from isoref import arrays
 from isoref.convolution import refolded, unfolded
 from isoref.layer import Layer
-from isoref.network import Layered
+from isoref.network import Layered, Tangent
 from isoref.structure import Structured, dense, imposed, refilled, stored
 
 NDArray = np.ndarray[Any, Any]
@@ -127,6 +127,8 @@ class Packed:
 
     def zeros(self, like: Layered) -> Packed:
         """Return a vector of zeros in the shapes of `like`."""
+        if like.reference.dtype == object:
+            return Packed(Tangent.zeros(like))
         return Packed(like, copied=False)
 
 
