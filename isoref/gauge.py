@@ -58,11 +58,16 @@ def rotate(tree: Tree, space: int, R: Array) -> Tree:
     """
     check_hidden(tree, space)
     check_orthogonal(tree, space, R)
+    return acted(tree, space, R)
+
+
+def acted(tree: Tree, space: int, matrix: Array) -> Tree:
+    """Return the tree with any matrix (n_s, n_s) applied to every axis of a space."""
 
     def act(array: Array, spaces: tuple[int, ...]) -> Array:
         for axis, label in enumerate(spaces):
             if label == tree.label(space):
-                array = arrays.turned(R, array, axis)
+                array = arrays.turned(matrix, array, axis)
         return array
 
     return tree_map(act, tree)

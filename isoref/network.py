@@ -101,7 +101,6 @@ class Layered:
         """
         tree = copy(self)
         object.__setattr__(tree, "layers", tuple(layers))
-        tree.__dict__.pop("_labels", None)
         return tree
 
     def _set_layers(self, layers: Iterable[Layer], skips: Iterable[tuple[int, int]] = ()) -> None:

@@ -48,7 +48,8 @@ def grow(
     count : int
         At least 1.
     columns : array of shape (n_{s+1}, count), or (n_{s+1}, count, *kernel), optional
-        Outgoing weights, anything. If they are zero, the new rows have zero gradient (C10).
+        Outgoing weights, anything. If they are zero, the new rows have zero gradient (C10). Spaces
+        that skips connect grow together; the columns are those of layer s, other layers get zeros.
     seed : int, optional
         Of the default columns: normal, 1 % of the root mean square of the present weights.
 
@@ -88,7 +89,8 @@ def drop(
 
     The result equals `net` with the pre-activations of the neurons replaced by c. Exact if their
     rows of M = [W | ψ] vanish and c is their bias. To remove weak neurons with a bound on what that
-    does, use `prune`.
+    does, use `prune`. Spaces that skips connect lose the neurons together, with c = 0 in each that
+    a skip leaves: exact if the rows vanish in all of them and the biases in those (C42).
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def drop(
     ------
     TypeError, ValueError
         When the space is not hidden, a neuron is out of range, named twice, or none would be left,
-        or `values` does not fit.
+        or `values` does not fit, or is given for a space that a skip leaves.
 
     Examples
     --------
@@ -117,6 +119,11 @@ def drop(
     chosen = checked(neurons, "neurons", net.widths[space], f"space {space}")
     if values is not None:
         _check(net, "values", values, (len(chosen),))
+        if any(source == space for source, _ in net.skips):
+            raise ValueError(
+                f"values must be left out for space {space}, which a skip leaves: no later layer "
+                "reads the gain that would carry a constant on (C42); there c is 0"
+            )
     return _done(net, Drop(space, chosen, values))
 
 

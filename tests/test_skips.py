@@ -18,6 +18,7 @@ from isoref import (
     canonical,
     compress,
     diagonalise,
+    drop,
     forward,
     gauge_between,
     haar,
@@ -33,6 +34,7 @@ from isoref import (
     unroll,
 )
 from isoref.edits import Drop, Edit, Grow, Materialise, Rotate, replay
+from isoref.gauge import acted
 from isoref.inspection import connections
 from isoref.network import entry_map, leaves
 from isoref.norms import downstream
@@ -113,25 +115,11 @@ def test_connected_spaces_turn_together(make: Any) -> None:
         again = backward(turned, trace(turned, x), ybar)[0]
         assert other.gradient is not None
         assert limit.gradient is not None
-        both = 10.0 * (other.gradient + rotate_sizes(limit.gradient, space, R))
+        both = 10.0 * (other.gradient + acted(limit.gradient, space, np.abs(R)))
         assert compare_trees(again, rotate(gradient, space, R), both).rho <= 1
     for space in range(1, net.depth + 1):
         m = moment(net, gradient, space)
         assert rho(m, m.T, limit.moments[space - 1]) <= 1
-
-
-def rotate_sizes(bound: Tangent, space: int, R: NDArray) -> Tangent:
-    """What bounds become under |R|."""
-    from isoref import tree_map
-    from isoref.arrays import turned
-
-    def act(array: Any, spaces: tuple[int, ...]) -> Any:
-        for axis, label in enumerate(spaces):
-            if label == bound.label(space):
-                array = turned(np.abs(R), array, axis)
-        return array
-
-    return tree_map(act, bound)
 
 
 def test_turning_one_of_them_alone_changes_the_function() -> None:
@@ -314,6 +302,16 @@ def test_bad_skips(skips: list[tuple[int, int]], text: str) -> None:
     net, *_ = residual()
     with pytest.raises(ValueError, match=text):
         Network(net.layers, skips=skips)
+
+
+def test_constants_are_not_taken_where_a_skip_would_carry_them_on() -> None:
+    net, *_ = residual()
+    with pytest.raises(
+        ValueError, match="values must be left out for space 2, which a skip leaves"
+    ):
+        drop(net, 2, [1], values=np.array([0.3]))
+    smaller, _ = drop(net, 3, [1], values=np.array([0.3]))
+    assert smaller.widths == (3, 4, 4, 4, 4, 2)
 
 
 def test_images_of_two_sizes_are_not_added() -> None:

@@ -28,7 +28,7 @@ from isoref.ranking import Factors, ranking
 from isoref.topology import grow, incoming
 from isoref.training.certified import Certified
 from isoref.training.events import Rule, When
-from isoref.training.rates import is_integer, is_number
+from isoref.training.settings import is_integer, is_number
 from isoref.windows import extents
 
 

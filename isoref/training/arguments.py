@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import isfinite
-from operator import index
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from isoref.training.checkpoints import Checkpoints
 from isoref.training.events import Rule
 from isoref.training.optimiser import Optimiser
 from isoref.training.run import Run
+from isoref.training.settings import is_integer, is_number
 from isoref.training.state import State, TransportError
 
 NDArray = np.ndarray[Any, Any]
@@ -69,11 +69,11 @@ def check_data(run: Run[Any], x: Any, labels: Any, batch: int) -> None:
 def check_counts(counts: dict[str, Any], seed: Any, psi_decay: Any) -> None:
     """Raise unless counts are positive integers or None, and seed and ψ-decay in range."""
     for name, count in counts.items():
-        if count is not None and (not _is_integer(count) or count < 1):
+        if count is not None and (not is_integer(count) or count < 1):
             raise ValueError(f"{name} must be a positive integer, got {count!r}")
-    if not _is_integer(seed) or seed < 0:
+    if not is_integer(seed) or seed < 0:
         raise ValueError(f"seed must be an integer that is not negative, got {seed!r}")
-    if not (isinstance(psi_decay, int | float) and isfinite(psi_decay) and psi_decay >= 0):
+    if not (is_number(psi_decay) and isfinite(psi_decay) and psi_decay >= 0):
         raise ValueError(f"psi_decay must be finite and not negative, got {psi_decay!r}")
 
 
@@ -119,10 +119,3 @@ def checked_factor(schedule: Callable[[int, int], float], step: int, total: int)
             f"{step} of {total}"
         )
     return float(factor)
-
-
-def _is_integer(value: Any) -> bool:
-    try:
-        return not isinstance(value, bool) and index(value) == value
-    except TypeError:
-        return False

@@ -19,7 +19,7 @@ from isoref.pruning import check_inputs, removed
 from isoref.ranking import Ranking, ranking
 from isoref.training.certified import Certified
 from isoref.training.events import Event, Rule, When
-from isoref.training.rates import is_integer, is_number
+from isoref.training.settings import is_integer, is_number
 from isoref.windows import Image, extents
 
 BASES = ("free", "fixed")

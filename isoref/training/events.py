@@ -36,8 +36,9 @@ class When(NamedTuple):
         Epochs completed.
     step : int
         Optimiser steps completed since the start of training.
-    inputs : array of shape (B, n_0)
-        On which certificates hold and changes are measured; the same throughout a run.
+    inputs : array of shape (B, n_0), or None
+        On which certificates hold and changes are measured; the same throughout a run. Rules always
+        get some; without them an event is neither measured nor certified.
     seed : int
         Of this moment: the same in a resumed run.
     events : tuple of Event

@@ -20,7 +20,7 @@ import numpy as np
 from isoref import arrays
 from isoref.network import Layered, Tangent
 from isoref.training.packed import Packed
-from isoref.training.rates import is_number
+from isoref.training.settings import is_number
 from isoref.training.state import State, check_alike
 
 NDArray = np.ndarray[Any, Any]

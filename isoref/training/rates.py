@@ -8,31 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import cos, isnan, pi
-from numbers import Integral, Real
-from typing import Any, Protocol
+from math import cos, pi
+from typing import Protocol
 
-
-def is_number(value: Any) -> bool:
-    """Tell whether a setting is a real number, Python's or NumPy's; True, False and NaN are none.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> [is_number(value) for value in (1, 0.5, np.float32(2), True, "1", float("nan"))]
-    [True, True, True, False, False, False]
-    """
-    if not isinstance(value, Real) or isinstance(value, bool):
-        return False
-    try:
-        return not isnan(value)
-    except OverflowError:  # of an integer that no float holds
-        return False
-
-
-def is_integer(value: Any) -> bool:
-    """Tell whether a setting is an integer, Python's or NumPy's; True and False are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
+from isoref.training.settings import is_integer, is_number
 
 
 class Schedule(Protocol):

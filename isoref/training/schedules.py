@@ -21,7 +21,7 @@ from isoref.topology import grow
 from isoref.training.budget import check_basis, positive
 from isoref.training.certified import Certified
 from isoref.training.events import Event, Rule, When
-from isoref.training.rates import is_integer
+from isoref.training.settings import is_integer
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ import numpy as np
 from isoref import arrays
 from isoref.arrays import Array
 from isoref.edits import Edit, Rotate
-from isoref.network import Layered, Tangent, tree_map
+from isoref.gauge import acted
+from isoref.network import Layered, Tangent
 from isoref.structure import Structured, same_structure
 
 
@@ -116,15 +117,7 @@ def _mixed(moment: Tangent, edit: Rotate, name: str, approximate: bool) -> Tange
             "rotations (SGD, Orthogonalised); edits that do not rotate (basis='fixed'); a fresh "
             "state, optimiser.start(net); or approximate=True, which takes v → (R∘R) v"
         )
-    weights = edit.R * edit.R
-
-    def act(array: Array, spaces: tuple[int, ...]) -> Array:
-        for axis, label in enumerate(spaces):
-            if label == moment.label(edit.space):
-                array = arrays.turned(weights, array, axis)
-        return array
-
-    return tree_map(act, moment)
+    return acted(moment, edit.space, edit.R * edit.R)
 
 
 def check_alike(name: str, tree: Layered, net: Layered, advice: str) -> None:
