@@ -1,6 +1,7 @@
 """The definition, straightforward and in float64, with every intermediate perturbed at will.
 
-It serves `tolerance` alone and shares nothing with `perceptron` and `propagation` but the profiles.
+It serves `tolerance` alone and shares nothing with `perceptron` and `propagation` but the profiles
+and the windows of images.
 """
 
 from __future__ import annotations
