@@ -71,6 +71,31 @@ FEATURES = ("psi", "convolution", "skip", "sgd", "adamw")
 """What a network or a step may have and an implementation may lack."""
 
 
+def above(level: int) -> dict[str, str]:
+    """Return a reason for each method above a level, for `unsupported`.
+
+    Examples
+    --------
+    >>> sorted(above(5))
+    ['step', 'transport']
+    """
+    return {name: f"levels 1 to {level} only" for name, own in METHODS.items() if own > level}
+
+
+def entries(layer: Any) -> dict[str, Any]:
+    """Return the arrays of a layer of an isoref Network or Tangent by name.
+
+    Examples
+    --------
+    >>> from isoref import Network
+    >>> first, last = Network.random((3, 2, 1), seed=0).layers
+    >>> list(entries(first)), list(entries(last))
+    (['weight', 'bias', 'q'], ['weight', 'bias', 'psi'])
+    """
+    found = {name: getattr(layer, name) for name in ("weight", "bias", "psi", "q")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 @dataclass(frozen=True)
 class Offer:
     """An adapter and what it declares, checked."""

@@ -5,17 +5,13 @@ norm does not overflow, no square root is differentiated at 0, and near r = 0 th
 Lambert's continued fraction in r², whose derivatives do not cancel.
 """
 
-from __future__ import annotations
-
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from isoref.conformance.adapter import METHODS
-
-NAMES = ("weight", "bias", "psi", "q")
+from isoref.conformance.adapter import above, entries
 
 
 def activation(a: Any, q: Any) -> Any:
@@ -47,41 +43,32 @@ def network(layers: Any, h: Any) -> Any:
 
 def pytree(net: Any) -> Any:
     """Return the parameters of an isoref Network or Tangent."""
-    layers = ({name: getattr(layer, name) for name in NAMES} for layer in net.layers)
-    return [{k: jnp.asarray(v) for k, v in layer.items() if v is not None} for layer in layers]
+    return [{n: jnp.asarray(v) for n, v in entries(layer).items()} for layer in net.layers]
 
 
 class Adapter:
-    """Levels 1 to 3 in float32."""
+    """Levels 1 to 3 in float32; `isoref.conformance.adapter` tells what each method returns."""
 
     info: ClassVar = {"name": "isoref's JAX example", "version": jax.__version__}
     numerics: ClassVar = {"storage": "float32", "multiply": "auto", "subnormals": "flushed"}
     profiles = ("tanh",)
-    unsupported: ClassVar = {
-        **dict.fromkeys(("convolution", "skip"), "a chain of dense layers"),
-        **{name: "no surgery" for name, level in METHODS.items() if level > 3},
-    }
+    unsupported: ClassVar = {**above(3), "convolution": "dense only", "skip": "a chain only"}
 
     def activation(self, profile: Any, a: Any, q: Any) -> Any:
-        """Return (h, g)."""
         return tuple(np.asarray(v) for v in activation(jnp.asarray(a), jnp.asarray(q)))
 
     def forward(self, net: Any, x: Any) -> Any:
-        """Return y."""
         return np.asarray(network(pytree(net), jnp.asarray(x)))
 
     def activation_vjp(self, profile: Any, a: Any, q: Any, hbar: Any, gbar: Any) -> Any:
-        """Return (ā, q̄ of every row)."""
         _, pull = jax.vjp(activation, jnp.asarray(a), jnp.full((len(a), 1), q))
         abar, qbar = pull((jnp.asarray(hbar), jnp.asarray(gbar)))
         return np.asarray(abar), np.asarray(qbar)[:, 0]
 
     def backward(self, net: Any, x: Any, ybar: Any) -> Any:
-        """Return (gradient, x̄)."""
         found = jax.vjp(network, pytree(net), jnp.asarray(x))[1](jnp.asarray(ybar))
         return jax.tree.map(np.asarray, found)
 
     def jvp(self, net: Any, x: Any, net_dot: Any, x_dot: Any) -> Any:
-        """Return (y, ẏ)."""
         at, along = (pytree(net), jnp.asarray(x)), (pytree(net_dot), jnp.asarray(x_dot))
         return jax.tree.map(np.asarray, jax.jvp(network, at, along))
