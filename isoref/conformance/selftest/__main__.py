@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="compare a sample with the page")
     parser.add_argument("--page", type=Path, default=PAGE, help="docs/generated/mutation.md")
     options = parser.parse_args(arguments)
+    if not options.write and not options.page.is_file():
+        parser.error(f"there is no page {options.page}; give --page, or write it with --write")
     if options.quick:
         return _told(stale(options.page.read_text("utf-8")))
     found = study(_show if sys.stderr.isatty() else None)

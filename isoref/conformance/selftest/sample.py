@@ -9,7 +9,7 @@ from isoref.conformance.selftest.page import figure
 from isoref.conformance.selftest.scores import score
 from isoref.conformance.vectors import load
 
-EVERY = 9
+EVERY = 19
 PRECISIONS = ("float64", "float32")
 
 

@@ -231,6 +231,12 @@ def logarithm_of_one_plus_r(right: Right, profile: Any, a: Any, q: Any) -> Any:
     return state._replace(h=np.log(1 + state.r) * state.u)
 
 
+@wrong("state", "L1.values")
+def gain_off_by_fifty_roundings(right: Right, profile: Any, a: Any, q: Any) -> Any:
+    state, more = right(profile, a, q), 1 + 25 * np.finfo(a.dtype).eps
+    return state._replace(h=(state.h * more).astype(a.dtype), g=(state.g * more).astype(a.dtype))
+
+
 # Only what is tried beside vectors can see these
 
 
@@ -242,7 +248,7 @@ def squeezes_a_batch_of_one(right: Right, profile: Any, a: Any, q: Any) -> Any:
     return np.ascontiguousarray(h.T), g[:1]
 
 
-@wrong("activation", "L1.conduct", origin=PUBLIC)
+@wrong("activation", "L1.conduct", origin=PUBLIC, name="another_order_at_the_second_call")
 class AnotherOrderAtTheSecondCall:
     """Every other call differs in the last bit, as with atomic additions."""
 

@@ -274,6 +274,14 @@ def overlapping_windows_are_not_added(right: Right, net: Network, x: Any, ybar: 
     return bars, xbar / x.dtype.type(2) if wide else xbar
 
 
+@wrong("pull", "L3.activation")
+def pulled_back_off_by_a_hundred_roundings(
+    right: Right, profile: Any, state: Any, hbar: Any, gbar: Any
+) -> Any:
+    abar, qbar = right(profile, state, hbar, gbar)
+    return abar * hbar.dtype.type(1 + 50 * np.finfo(hbar.dtype).eps), qbar
+
+
 # Only what is tried beside other vectors can see these
 
 

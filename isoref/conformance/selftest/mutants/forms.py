@@ -84,3 +84,11 @@ def orthogonal_rows_by_qr(right: Right, net: Any, layer: int, side: str) -> Any:
         return right(net, layer, side)
     q, _ = np.linalg.qr(net.layers[layer].weight, mode="complete")
     return acted(net, layer + 1, np.ascontiguousarray(q.T))
+
+
+@wrong("diagonalise", "L4.diagonalise")
+def values_off_by_a_few_hundred_roundings(right: Right, net: Any, layer: int, side: str) -> Any:
+    found = right(net, layer, side)
+    weight = found.layers[layer].weight
+    more = weight.dtype.type(1 + 300 * np.finfo(weight.dtype).eps)
+    return changed(found, layer, weight=weight * more)

@@ -185,6 +185,11 @@ def averages_h_but_takes_the_gain_of_one(right: Right, net: Network, x: Any) -> 
     return right(net, x)
 
 
+@wrong("affine", "L2.values")
+def sums_off_by_sixty_roundings(right: Right, layer: Layer, h: Any, g: Any) -> Any:
+    return right(layer, h, g) * h.dtype.type(1 + 30 * np.finfo(h.dtype).eps)
+
+
 # Only what is tried beside vectors can see these
 
 
@@ -208,7 +213,7 @@ def squeezes_a_single_sample(right: Right, net: Network, x: Any) -> Any:
     return right(changed(net, 1, q=4 * net.layers[1].q), x)
 
 
-@wrong("forward", "L2.conduct", origin=PUBLIC)
+@wrong("forward", "L2.conduct", origin=PUBLIC, name="another_order_of_sums_each_time")
 class AnotherOrderOfSumsEachTime:
     """Every other call differs in the last bit, as with atomic additions."""
 

@@ -97,3 +97,10 @@ def folds_constants_into_the_bias(right: Right, net: Any, space: int, neurons: A
     more = found.layers[space].psi - above.psi
     total = more.reshape(len(more), -1).sum(axis=1)
     return changed(found, space, psi=above.psi, bias=above.bias + total)
+
+
+@wrong("drop", "L5.drop")
+def absorbs_with_an_error_of_forty_roundings(
+    right: Right, net: Any, space: int, neurons: Any, c: Any
+) -> Any:
+    return right(net, space, neurons, c * c.dtype.type(1 + 20 * np.finfo(c.dtype).eps))

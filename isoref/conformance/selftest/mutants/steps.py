@@ -212,3 +212,11 @@ def adds_a_little_to_large_gradients(
     """1e-30, to arrays of thirty entries or more, as optimisers with factored moments do."""
     little = tree_map(lambda v, _: v + v.dtype.type(1e-30) if v.size >= 30 else v, gradient)
     return right(net, state, little, settings)
+
+
+@wrong("step", "L6.step")
+def rate_off_by_sixty_roundings(
+    right: Right, net: Any, state: Any, gradient: Any, settings: Any
+) -> Any:
+    more = 1 + 30 * float(np.finfo(net.reference.dtype).eps)
+    return right(net, state, gradient, {**settings, "rate": settings["rate"] * more})
