@@ -107,6 +107,8 @@ def test_errors_exit_with_2_and_write_nothing(
     assert main(chosen) == 2
     captured = capsys.readouterr()
     assert text in captured.err
+    assert captured.err.count(text) == 1
+    assert "Errno" not in captured.err
     assert captured.out == ""
     assert sorted(p.name for p in path.parent.iterdir()) == ["net.npz"]
 

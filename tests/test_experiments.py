@@ -155,11 +155,11 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(fake: Experiment[Fake], tmp_pat
     with pytest.raises(RuntimeError, match="lights") as caught:
         run(fake, tmp_path / "part")
     assert "It was the trial of seed 3 of fake" in caught.value.__notes__[0]
-    kept = sorted((tmp_path / "part" / "trials").iterdir())
-    assert [path.name for path in kept] == ["00000.json", "00001.json", "00002.json"]
+    kept = {int(path.stem) for path in (tmp_path / "part" / "trials").iterdir()}
+    assert {0, 1, 2} <= kept <= {0, 1, 2, 4, 5}  # what had begun may end
     computed.fails, computed.seeds = None, []
     assert report.encode(run(fake, tmp_path / "part")) == whole
-    assert computed.seeds == [3, 4, 5]
+    assert set(computed.seeds) == set(range(6)) - kept
 
 
 def test_more_seeds_keep_the_trials_there_are(fake: Experiment[Fake], tmp_path: Path) -> None:

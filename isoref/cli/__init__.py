@@ -47,8 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return int(command.main(rest))
         except (ValueError, TypeError, OSError) as error:
-            print(f"isoref {name}: {error}", file=sys.stderr)
+            print(f"isoref {name}: {_sentence(error)}", file=sys.stderr)
             return 2
     except KeyboardInterrupt:
         print(f"isoref {name}: interrupted", file=sys.stderr)
         return 130
+
+
+def _sentence(error: Exception) -> str:
+    """Return the message; of an error of the system without its number, the path at most once."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    path, reason = error.filename, error.strerror
+    return reason if path is None or str(path) in reason else f"{path}: {reason}"
