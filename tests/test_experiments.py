@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 import isoref
+from isoref import experiments
 from isoref.cli import main
 from isoref.experiments import EXPERIMENTS, experiment, figures, report, runner
 from isoref.experiments.experiment import (
@@ -371,6 +372,26 @@ def test_the_command_writes_everything_and_goes_on(
     assert main(words) == 0
     assert capsys.readouterr().out == first.out
     assert (tmp_path / "certificates" / "results.json").read_bytes() == results
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(results)
+
+
+def test_the_results_of_all_are_one_list(
+    fake: Experiment[Fake],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(experiments, "EXPERIMENTS", {"fake": "a", "false": "b"})
+    monkeypatch.setattr(experiments, "experiment", lambda name: replace(fake, name=name))
+    monkeypatch.setattr(
+        runner, "conduct", lambda each, study, settings, directory, **_: run(fake, tmp_path / "run")
+    )
+    words = ["experiment", "all", "--quick", "--no-figures", "--json", "--out", str(tmp_path)]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(told) == 2
+    assert all(each["trials"] for each in told)
 
 
 def test_without_a_name_the_experiments_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--docs", metavar="DIR", help="write the pages of the documentation too, NAME.md …"
     )
-    parser.add_argument("--json", action="store_true", help="print results as JSON instead")
+    parser.add_argument("--json", action="store_true", help="print JSON instead, of all a list")
     options = parser.parse_args(arguments)
     from isoref.experiments import EXPERIMENTS
 
@@ -60,6 +60,7 @@ def _run(options: Any, names: list[str]) -> int:
         study = study if options.quick else "published"
     if not options.no_figures or options.docs:
         figures.require()
+    told = []
     for each in found:
         settings = runner.settled(
             each.studies[study], data=options.data, root=options.root, seeds=options.seeds
@@ -74,11 +75,13 @@ def _run(options: Any, names: list[str]) -> int:
         paths = report.write(each, results, directory, pictures=not options.no_figures)
         if options.docs:
             paths += pages.publish(each, results, options.docs)
-        if options.json:
-            print(json.dumps(report.content(results), indent=1, ensure_ascii=False))
-        else:
+        told.append(report.content(results))
+        if not options.json:
             print(report.summary(each, results))
             print("\n".join(paths), file=sys.stderr)
+    if options.json:
+        whole = told if options.name == "all" else told[0]
+        print(json.dumps(whole, indent=1, ensure_ascii=False))
     return 0
 
 
