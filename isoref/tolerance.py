@@ -43,7 +43,7 @@ FACTOR = 6.0
 SIZE = 2.0**-47
 """Smaller roundoffs are amplified to this: the rounding of the evaluation itself then counts for
 less than one part in a thousand of the deviation, and first order still holds."""
-CACHED = 2**15
+CACHED = 2**17
 """Deviates that are drawn at a time, for as many draws as they suffice."""
 
 
