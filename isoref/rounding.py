@@ -6,15 +6,13 @@ with equal roundoffs  (½ √n + 1) u Σ|terms|                  (specification,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
-from math import sqrt
+from math import prod, sqrt
 from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from isoref.network import Network, Tangent, tree_map
 
 NDArray = np.ndarray[Any, Any]
 
@@ -32,12 +30,28 @@ class Arithmetic(NamedTuple):
     tiny: float
 
 
+class Deviates:
+    """Normal deviates for several evaluations at once, along a leading axis.
+
+    `standard_normal` gives evaluation k what it would get if it came after k others, alone: drawing
+    together changes no number. Each of them takes `count` deviates in all.
+    """
+
+    def __init__(self, rng: np.random.Generator, evaluations: int, count: int) -> None:
+        self._table, self._at = rng.standard_normal((evaluations, count)), 0
+
+    def standard_normal(self, shape: tuple[int, ...]) -> NDArray:
+        """Return deviates (evaluations, *shape[1:])."""
+        start, self._at = self._at, self._at + prod(shape[1:])
+        return self._table[:, start : self._at].reshape(len(self._table), *shape[1:])
+
+
 @dataclass(frozen=True)
 class Perturbation:
     """Normal deviates of the size of an arithmetic's rounding, times `gain`; none without `rng`."""
 
     arithmetic: Arithmetic
-    rng: np.random.Generator | None = None
+    rng: np.random.Generator | Deviates | None = None
     gain: float = 1.0
 
     def products(self, *pairs: tuple[NDArray, NDArray]) -> NDArray:
@@ -55,17 +69,11 @@ class Perturbation:
         """Return `value`, perturbed by `units` roundoffs of storage."""
         return self.moved(value, units * self.arithmetic.store * np.abs(value), value, 1)
 
-    def parameters(self, net: Network, deviation: Tangent) -> Network:
-        """Return `net` with every parameter perturbed by its own deviation."""
-        rng = self.rng
-        if rng is None:
-            return net
-
-        def move(array: NDArray, spread: NDArray, spaces: tuple[int, ...]) -> NDArray:
-            moved = array + self.gain * spread * rng.standard_normal(array.shape)
-            return np.abs(moved) if spaces == () else moved
-
-        return tree_map(move, net, deviation)
+    def parameter(self, value: NDArray, deviation: NDArray) -> NDArray:
+        """Return an array of parameters, perturbed by its own deviation."""
+        if self.rng is None:
+            return value
+        return value + self.gain * deviation * self.rng.standard_normal(np.shape(value))
 
     def summed(self, value: NDArray, terms: NDArray, count: int) -> NDArray:
         """Return a sum of `count` terms, perturbed; `terms` is the sum of their sizes."""
@@ -80,3 +88,20 @@ class Perturbation:
         size = self.gain * (deviation + count * self.arithmetic.tiny)
         moved = value + size * self.rng.standard_normal(np.shape(value))
         return np.where(operands == 0, value, moved)
+
+
+@dataclass(frozen=True)
+class Tally(Perturbation):
+    """Perturbs nothing, and notes how many deviates each value would take."""
+
+    sizes: list[int] = field(default_factory=list)
+
+    def parameter(self, value: NDArray, deviation: NDArray) -> NDArray:
+        """Note the size of `value` and return it."""
+        self.sizes.append(np.size(value))
+        return value
+
+    def moved(self, value: NDArray, deviation: NDArray, operands: NDArray, count: int) -> NDArray:
+        """Note the size of `value` and return it."""
+        self.sizes.append(np.size(value))
+        return value

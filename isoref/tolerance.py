@@ -16,7 +16,7 @@ or that of r a kink of σ, first order fails: the sample is marked as not observ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
@@ -27,9 +27,9 @@ from isoref import arrays
 from isoref.arrays import Array
 from isoref.convolution import written
 from isoref.network import Network, Tangent, leaves, plain, tree_map
-from isoref.perturbed import Results, evaluate
+from isoref.perturbed import Results, evaluations, tangent
 from isoref.profiles import Profile
-from isoref.rounding import Arithmetic, Perturbation
+from isoref.rounding import Arithmetic, Deviates, Perturbation, Tally
 from isoref.windows import extents
 
 NDArray = np.ndarray[Any, Any]
@@ -43,6 +43,8 @@ FACTOR = 6.0
 SIZE = 2.0**-47
 """Smaller roundoffs are amplified to this: the rounding of the evaluation itself then counts for
 less than one part in a thousand of the deviation, and first order still holds."""
+CACHED = 2**17
+"""Deviates that are drawn at a time, for as many draws as they suffice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,33 +161,67 @@ def deviations(
     velocity = None if net_dot is None or x_dot is None else (_wide(net_dot), _float64(x_dot))
 
     def run(noise: Perturbation) -> Results:
-        moved = wide if spread is None else noise.parameters(wide, spread)
-        return evaluate(moved, inputs, cotangent, velocity, noise, with_moments=moments)
+        return evaluations(
+            wide, inputs, cotangent, velocity, noise, deviation=spread, with_moments=moments
+        )
 
-    return propagated(run, arithmetic, net.profile, seed)
+    rms, observable = propagated(run, arithmetic, net.profile, seed, together=True)
+    if rms.gradient is not None:
+        rms = rms._replace(gradient=tangent(net, rms.gradient))
+    return rms, observable
 
 
 def propagated(
-    run: Callable[[Perturbation], Any], arithmetic: Arithmetic, profile: Profile, seed: int
+    run: Callable[[Perturbation], Any],
+    arithmetic: Arithmetic,
+    profile: Profile,
+    seed: int,
+    *,
+    together: bool = False,
 ) -> tuple[Any, NDArray]:
     """Return the rms change of everything that `run` returns, and the observable samples.
 
     `run(noise)` evaluates one algorithm; what it returns has the outputs `y` (B, n) and, for each
-    hidden space in `spaces`, the perturbed `a` (B, n) and `r` (B, 1).
+    hidden space in `spaces`, the perturbed `a` (B, n) and `r` (B, 1). With `together` it evaluates
+    as often as `noise` has deviates, and all that it returns has an axis of evaluations in front.
     """
     amplified = max(1.0, SIZE / max(arithmetic.operand, arithmetic.accumulate, arithmetic.store))
     with arrays.quiet():
-        base = run(Perturbation(arithmetic))
+        tally = Tally(arithmetic)
+        found = run(tally if together else Perturbation(arithmetic))
+        base = _each(lambda b: b[0], found) if together else found
         for gain in dict.fromkeys((amplified, 1.0)):
-            noise = Perturbation(arithmetic, np.random.default_rng(seed), gain)
+            rng = np.random.default_rng(seed)
             rms = _each(np.zeros_like, base)
-            for _ in range(DRAWS):  # a length, and no square, that could over- or underflow
-                rms = _each(lambda d, m, b: np.hypot(d, m - b), rms, run(noise), base)
+            if together:
+                for deviates in _drawn(rng, sum(tally.sizes)):
+                    rms = _each(_joined, rms, run(Perturbation(arithmetic, deviates, gain)), base)
+            else:
+                noise = Perturbation(arithmetic, rng, gain)
+                for _ in range(DRAWS):
+                    rms = _each(_longer, rms, run(noise), base)
             rms = _each(lambda d: d / sqrt(DRAWS), rms)
             observable = _observable(profile, base, rms)
             if observable.all():
                 break
         return _each(lambda d: d / gain, rms), observable
+
+
+def _drawn(rng: np.random.Generator, count: int) -> Iterator[Deviates]:
+    """Yield the deviates of all draws, as many draws at a time as fit the cache."""
+    most = max(1, CACHED // max(1, count))
+    for start in range(0, DRAWS, most):
+        yield Deviates(rng, min(most, DRAWS - start), count)
+
+
+def _longer(length: NDArray, moved: NDArray, base: NDArray) -> NDArray:
+    """Add a change to a length, without a square, which could over- or underflow."""
+    return np.asarray(np.hypot(length, moved - base))
+
+
+def _joined(length: NDArray, moved: NDArray, base: NDArray) -> NDArray:
+    """Do as `_longer` with one change after another."""
+    return np.asarray(np.hypot.reduce(np.concatenate([length[None], moved - base])))
 
 
 @dataclass(frozen=True)

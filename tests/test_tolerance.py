@@ -33,8 +33,8 @@ from isoref import (
     tree_map,
 )
 from isoref.network import leaves
-from isoref.perturbed import evaluate
-from isoref.rounding import Arithmetic, Perturbation
+from isoref.perturbed import evaluate, evaluations
+from isoref.rounding import Arithmetic, Perturbation, Tally
 from isoref.tolerance import ARITHMETIC, FACTOR, compare_trees, deviations
 from tests.algorithms import ALGORITHMS, Evaluation, Outcome, reference, sequential, tensor_float32
 from tests.studies import tolerance as study
@@ -288,6 +288,36 @@ def test_rounded_parameters_pass_only_with_their_deviation() -> None:
 
 
 # Seeds, scale and amplification
+
+
+@pytest.mark.parametrize("together", [1, 5, 32])
+def test_draws_that_are_evaluated_together_change_no_bit(
+    together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kills deviates that run along the wrong axis, a draw too few, and a last part left out."""
+    net, x, ybar, velocity = SAMPLE[6].problem("float64")
+    spread = tree_map(lambda array, _: 1e-15 * np.abs(array), net.tangent())
+
+    def alone(noise: Perturbation) -> Any:
+        def moved(array: Array, deviation: Array, spaces: Any) -> Array:
+            found = noise.parameter(array, deviation)
+            return np.abs(found) if spaces == () else found
+
+        point = tree_map(moved, net, spread)
+        return evaluate(point, x, ybar, velocity, noise)
+
+    want, seen = tolerance.propagated(alone, FLOAT64, net.profile, 7)
+    size = Tally(FLOAT64)
+    evaluations(net, x, ybar, velocity, size, deviation=spread)
+    monkeypatch.setattr(tolerance, "CACHED", together * sum(size.sizes))
+    found, observable = deviations(net, x, ybar, *velocity, deviation=spread, seed=7)
+    assert np.array_equal(observable, seen)
+    for name in ("y", "xbar", "ydot", "adjoint"):
+        assert np.array_equal(getattr(found, name), getattr(want, name)), name
+    for _, _, (one, other) in leaves(found.gradient, want.gradient):
+        assert np.array_equal(one, other)
+    for one, other in zip(found.moments, want.moments, strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_bounds_follow_from_the_seed() -> None:

@@ -1,6 +1,6 @@
 """Guarded calls: an implementation may raise, hang, or write to what it was given.
 
-Each call runs in a thread of its own with a time limit, on copies; what comes back is taken apart
+Calls run in a thread beside this one with a time limit, on copies; what comes back is taken apart
 into NumPy arrays of the right shape and dtype, or refused with a sentence.
 """
 
@@ -9,7 +9,10 @@ from __future__ import annotations
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -45,6 +48,7 @@ class Calls:
     def __init__(self, offer: Offer, *, seconds: float = 20.0, hangs: int = 3) -> None:
         self.offer, self.seconds, self.hangs = offer, seconds, hangs
         self.hung = 0
+        self._worker: Worker | None = None
 
     def __call__(self, method: str, *arguments: Any) -> Any:
         """Return what the method returns.
@@ -58,19 +62,20 @@ class Calls:
         self.check(method)
         given = [_copied(argument) for argument in arguments]
         before = [bytes_of(argument) for argument in given]
-        answer: list[Any] = []
-        worker = threading.Thread(target=self._run, args=(method, given, answer), daemon=True)
-        worker.start()
-        worker.join(self.seconds)
-        if worker.is_alive() or not answer:
+        worker, self._worker = self._worker or Worker(), None
+        try:
+            answer = worker.run(partial(_answered, self.offer.adapter, method, given), self.seconds)
+        except Empty:
             self.hung += 1
             getattr(self.offer.adapter, "interrupt", lambda: None)()  # a program can be ended
-            raise Failure(Status.ERROR, f"{method} gave no answer in {self.seconds:g} s")
-        if isinstance(answer[0], Failure):
-            raise answer[0]
+            text = f"{method} gave no answer in {self.seconds:g} s"
+            raise Failure(Status.ERROR, text) from None
+        self._worker = worker  # only now: one that hangs, or is interrupted, answers nothing else
+        if isinstance(answer, Failure):
+            raise answer
         if [bytes_of(argument) for argument in given] != before:
             raise Failure(Status.ERROR, f"{method} wrote to its arguments; it must copy them")
-        return answer[0]
+        return answer
 
     def check(self, method: str) -> None:
         """Raise unless the method is there and others have answered."""
@@ -85,17 +90,49 @@ class Calls:
         if self.hung >= self.hangs:
             raise Failure(Status.BLOCKED, f"{self.hung} calls gave no answer: no more are made")
 
-    def _run(self, method: str, given: Sequence[Any], answer: list[Any]) -> None:
-        try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                answer.append(getattr(self.offer.adapter, method)(*given))
-        except Failure as failure:
-            answer.append(failure)
-        except BaseException as error:
-            message = f"{method} raised {type(error).__name__}: {error}"
-            kind = Refusal if isinstance(error, NotImplementedError | ValueError) else Failure
-            answer.append(kind(Status.ERROR, message, traceback.format_exc()))
+
+class Worker:
+    """A thread that runs one call after another, and ends when nobody has the worker any more."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[Any] = SimpleQueue()
+        self._answers: SimpleQueue[Any] = SimpleQueue()
+        queues = self._calls, self._answers  # a thread that knew the worker would keep it
+        threading.Thread(target=_serve, args=queues, daemon=True).start()
+        weakref.finalize(self, self._calls.put, None)
+
+    def run(self, call: Callable[[], Any], seconds: float) -> Any:
+        """Return what the call returns; raise Empty if it takes longer."""
+        self._calls.put(call)
+        return self._answers.get(timeout=seconds)
+
+
+def _serve(calls: SimpleQueue[Any], answers: SimpleQueue[Any]) -> None:
+    while (call := calls.get()) is not None:
+        answers.put(call())
+        del call  # nothing is kept alive while it waits
+
+
+def _answered(adapter: Any, method: str, given: Sequence[Any]) -> Any:
+    """Return the answer of a method, or a Failure."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return getattr(adapter, method)(*given)
+    except Failure as failure:
+        return failure
+    except BaseException as error:
+        message = f"{method} raised {_words(error)}"
+        kind = Refusal if isinstance(error, NotImplementedError | ValueError) else Failure
+        return kind(Status.ERROR, message, traceback.format_exc())
+
+
+def _words(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # a broken __str__ must not keep the answer back
+        return name
 
 
 class Refusal(Failure):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import isinf
 
+from isoref.conformance.checks import CHECKS
 from isoref.conformance.selftest.mutants import MUTANTS
 from isoref.conformance.selftest.page import figure
 from isoref.conformance.selftest.scores import score
@@ -32,7 +33,8 @@ def stale(page: str) -> list[str]:
     found = []
     for mutant, row in list(zip(MUTANTS, rows, strict=True))[::EVERY]:
         for column, precision in enumerate(PRECISIONS, 3):
-            one = score(mutant, precision, corpus)
+            killer = [check for check in CHECKS if check.id == mutant.killer]
+            one = score(mutant, precision, corpus, checks=killer)
             now, told = one.rho.get(mutant.killer, 0.0), row[column]
             if not _alike(now, told):
                 found.append(f"{mutant.text} in {precision}: ρ is {figure(now)}, told is {told}")

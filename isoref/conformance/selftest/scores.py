@@ -88,8 +88,15 @@ def reached(mutant: Mutant, checks: Sequence[Check] = CHECKS) -> tuple[Check, ..
     )
 
 
-def score(mutant: Mutant, precision: str, corpus: Corpus, *, seed: int = 0) -> Score:
-    """Judge a mutant in a precision.
+def score(
+    mutant: Mutant,
+    precision: str,
+    corpus: Corpus,
+    *,
+    seed: int = 0,
+    checks: Sequence[Check] = CHECKS,
+) -> Score:
+    """Judge a mutant in a precision, by those of `checks` that its mistake can reach.
 
     Examples
     --------
@@ -100,10 +107,10 @@ def score(mutant: Mutant, precision: str, corpus: Corpus, *, seed: int = 0) -> S
     """
     probed = (2,) if mutant.killer.endswith("precision") else ()
     runner = Runner(mutant.adapter(precision), levels=probed, corpus=corpus, seed=seed)
-    found = {check.id: _worst(runner, check) for check in reached(mutant)}
+    found = {check.id: _worst(runner, check) for check in reached(mutant, checks)}
     if any(rho > 1 for rho in found.values()):
         return Score(mutant.name, precision, found)
-    return Score(mutant.name, precision, found, hidden(mutant, precision, corpus))
+    return Score(mutant.name, precision, found, hidden(mutant, precision, corpus, checks))
 
 
 def _worst(runner: Runner, check: Check) -> float:
@@ -122,23 +129,25 @@ def figure(record: Record) -> float:
     return record.rho or 0.0
 
 
-def hidden(mutant: Mutant, precision: str, corpus: Corpus) -> float:
+def hidden(
+    mutant: Mutant, precision: str, corpus: Corpus, checks: Sequence[Check] = CHECKS
+) -> float:
     """Return ρ of a mistake by itself: 0 if no bit changes, else in float64 against E."""
     twin = _Twin(mutant, precision)
     runner = Runner(twin, levels=(), corpus=corpus)
-    for check in reached(mutant):
+    for check in reached(mutant, checks):
         for trial in runner.trials(check):
             runner.run(check, trial)
-    return _shadow(mutant, precision, corpus) if twin.differs else 0.0
+    return _shadow(mutant, precision, corpus, checks) if twin.differs else 0.0
 
 
-def _shadow(mutant: Mutant, precision: str, corpus: Corpus) -> float:
+def _shadow(mutant: Mutant, precision: str, corpus: Corpus, checks: Sequence[Check]) -> float:
     """Judge the mutant in float64 on what an implementation of this precision is asked."""
     kept = Corpus(corpus.hash, tuple(c for c in corpus.all if c.family <= 24))
     coarse = offer(evaluated("sequential", precision)).numerics.arithmetic()
     runner = Runner(mutant.adapter("float64"), levels=(), corpus=kept)
     runner.context = Context(runner.context.calls, coarse, kept)
-    return max(_worst(runner, check) for check in reached(mutant))
+    return max(_worst(runner, check) for check in reached(mutant, checks))
 
 
 class _Twin:
