@@ -200,7 +200,12 @@ def supporting(folder: Path) -> dict[str, list[str]]:
 
 
 def _cell(text: str) -> str:
-    """Return text as it stands in Markdown, in a cell of a table or out of it."""
-    for mark in ("\\", "|", "*", "_", "[", "]", "`", "$"):
-        text = text.replace(mark, "\\" + mark)
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    """Return text as it stands in Markdown, in a cell of a table or out of it; `so` stays code."""
+    words = text.split("`")
+    if len(words) % 2 == 0:
+        raise ValueError(f"a ` opens or closes nothing in {text!r}")
+    for k in range(0, len(words), 2):
+        for mark in ("\\", "|", "*", "_", "[", "]", "$"):
+            words[k] = words[k].replace(mark, "\\" + mark)
+        words[k] = words[k].replace("&", "&amp;").replace("<", "&lt;")
+    return "`".join(words)
