@@ -116,6 +116,8 @@ def claim_page(decision: Decision, tests: Mapping[str, Sequence[str]]) -> str:
     claim = decision.claim
     module = sys.modules[claim.lemmas[0].decide.__module__]
     title, _, argument = (inspect.getdoc(module) or "").partition("\n")
+    if not argument.startswith("\n"):
+        raise ValueError(f"{claim.id}: the title must be one line, with an empty one after it")
     by_id = {other.id: other for other in claims()}
     path = sources()[claim.id].relative_to(ROOT).as_posix()
     facts = [f"**Verdict:** {decision.verdict}.", f"**Method:** {METHODS[claim.method]}."]
