@@ -35,6 +35,7 @@ def rotate(tree: Tree, space: int, R: Array) -> Tree:
     Parameters
     ----------
     tree : Network or Tangent
+        What is turned.
     space : int
         1 … L.
     R : array of shape (n_s, n_s)

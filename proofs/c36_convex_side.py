@@ -1,5 +1,4 @@
-"""C36. With one hidden space {y > 0} or {y < 0} is convex, whatever the width: tanh, atan,
-softsign.
+"""C36. With one hidden space {y > 0} or {y < 0} is convex at every width: tanh, atan, softsign.
 
 L = 1, one output y: ℝ^{n_0} → ℝ, any width n ≥ 1, any parameters, q ≥ 0 and ψ. Profiles: tanh, atan
 and softsign. The inputs with y > 0 are a convex set if the output bias b is ≤ 0, those with y < 0

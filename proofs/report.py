@@ -116,6 +116,8 @@ def claim_page(decision: Decision, tests: Mapping[str, Sequence[str]]) -> str:
     claim = decision.claim
     module = sys.modules[claim.lemmas[0].decide.__module__]
     title, _, argument = (inspect.getdoc(module) or "").partition("\n")
+    if not argument.startswith("\n"):
+        raise ValueError(f"{claim.id}: the title must be one line, with an empty one after it")
     by_id = {other.id: other for other in claims()}
     path = sources()[claim.id].relative_to(ROOT).as_posix()
     facts = [f"**Verdict:** {decision.verdict}.", f"**Method:** {METHODS[claim.method]}."]
@@ -200,7 +202,12 @@ def supporting(folder: Path) -> dict[str, list[str]]:
 
 
 def _cell(text: str) -> str:
-    """Return text as it stands in Markdown, in a cell of a table or out of it."""
-    for mark in ("\\", "|", "*", "_", "[", "]", "`", "$"):
-        text = text.replace(mark, "\\" + mark)
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    """Return text as it stands in Markdown, in a cell of a table or out of it; `so` stays code."""
+    words = text.split("`")
+    if len(words) % 2 == 0:
+        raise ValueError(f"a ` opens or closes nothing in {text!r}")
+    for k in range(0, len(words), 2):
+        for mark in ("\\", "|", "*", "_", "[", "]", "$"):
+            words[k] = words[k].replace(mark, "\\" + mark)
+        words[k] = words[k].replace("&", "&amp;").replace("<", "&lt;")
+    return "`".join(words)

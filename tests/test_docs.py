@@ -1,7 +1,8 @@
 """The documentation is true and complete, and needs no network.
 
 Every example of every page is executed; the clauses of the specification carry the id that they
-show; every public name has its place in the interface pages; the built site loads no external file.
+show; every public name has its place in the interface pages; the built site loads no external file,
+its headings are in order, its anchors exist and its pictures have words.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -146,6 +150,78 @@ def test_every_file_a_page_loads_is_in_the_site(site: Path) -> None:
             path = urlsplit(url).path
             if path and not url.startswith(("data:", "javascript:")):
                 assert (page.parent / path).exists(), f"{page.name} loads {url}"
+
+
+class Outline(HTMLParser):
+    """Collects the headings of a page, its ids, links into itself, and pictures without words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.levels: list[int] = []
+        self.ids: list[str] = []
+        self.anchors: set[str] = set()
+        self.wordless: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if re.fullmatch("h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        if "id" in given:
+            self.ids.append(given["id"])
+        if given.get("href", "").startswith("#"):
+            self.anchors.add(given["href"][1:])
+        if tag == "img" and not given.get("alt", "").strip():
+            self.wordless.append(given.get("src", tag))
+        if given.get("role") == "img" and not given.get("aria-label", "").strip():
+            self.wordless.append(given.get("viewbox", tag))
+
+
+def outline(html: str) -> Outline:
+    found = Outline()
+    found.feed(html)
+    return found
+
+
+def flaws(page: Outline) -> Iterator[str]:
+    """Yield what a reader who cannot see the page, or who follows a link in it, stumbles on."""
+    if page.levels[:1] != [1] or page.levels.count(1) != 1:
+        yield f"the headings {page.levels} do not begin with the only one of level 1"
+    for level, following in pairwise(page.levels):
+        if following > level + 1:
+            yield f"a heading of level {following} stands under one of level {level}"
+    for name in sorted(page.anchors - set(page.ids) - {""}):
+        yield f"#{name} leads nowhere"
+    for name, count in Counter(page.ids).items():
+        if count > 1:
+            yield f"{count} elements have the id {name}"
+    for name in page.wordless:
+        yield f"the picture {name} has no words"
+
+
+def test_pages_are_in_order_for_those_who_do_not_see_them(site: Path) -> None:
+    for page in sorted(site.rglob("*.html")):
+        if page.name != "404.html":
+            html = page.read_text(encoding="utf-8")
+            article = html[html.index("<article") : html.index("</article>")]
+            whole, content = outline(html), outline(article)
+            content.anchors, content.ids = whole.anchors, whole.ids
+            assert not list(flaws(content)), page.relative_to(site)
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<h2>a</h2>",
+        "<h1>a</h1><h1>b</h1>",
+        "<h1>a</h1><h3>b</h3>",
+        '<h1>a</h1><a href="#b">c</a>',
+        '<h1 id="a">a</h1><p id="a">b</p>',
+        '<h1>a</h1><img src="b.svg">',
+        '<h1>a</h1><svg role="img"></svg>',
+    ],
+)
+def test_flaws_of_a_page_are_seen(html: str) -> None:
+    assert len(list(flaws(outline(html)))) == 1
 
 
 def test_no_style_sheet_loads_an_external_file(site: Path) -> None:

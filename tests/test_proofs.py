@@ -168,3 +168,9 @@ def test_the_command_line_fails_where_a_claim_is_open(
     monkeypatch.setattr("proofs.__main__.faults", lambda ledger: [])
     assert main([]) == 1
     assert "does not hold: One is two." in capsys.readouterr().err
+
+
+def test_marks_of_markdown_are_words_but_code_stays_code() -> None:
+    assert report._cell("a_i * `drop_i` < b") == r"a\_i \* `drop_i` &lt; b"
+    with pytest.raises(ValueError, match="opens or closes nothing"):
+        report._cell("`drop")

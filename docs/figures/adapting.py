@@ -1,20 +1,40 @@
-"""Figure of the page on adapting a network while it trains.
+"""Figure of the page on adapting a network while it trains, from a recorded run of that page.
 
-The widths are those that `docs/how-to-adapt.md` gave with NumPy 2.4 on x86-64: another library may
-round a count of the controller or the budget otherwise, and the page does not print them.
+`python docs/figures/adapting.py` runs the examples of `docs/how-to-adapt.md` and writes the widths
+to `adapt-widths.json`. They are kept, because another library may round a count of the controller
+or of the budget otherwise: the figure would differ from machine to machine.
 """
 
 from __future__ import annotations
 
+import doctest
+import json
+import re
+from pathlib import Path
+from typing import Any
+
 from drawing import Axes, Panel
 
-STEPS = {
-    "one": (
-        *((0, 12), (5, 16), (6, 13), (8, 14), (10, 15), (11, 17), (13, 20), (14, 22)),
-        *((15, 24), (16, 27), (17, 30), (18, 32), (21, 29)),
-    ),
-    "two": ((0, 12), (13, 14), (14, 16), (15, 18), (16, 20), (17, 22), (18, 24), (21, 9)),
-}
+RECORD = Path(__file__).with_name("adapt-widths.json")
+PAGE = Path(__file__).parents[1] / "how-to-adapt.md"
+
+
+def recorded() -> dict[str, list[list[int]]]:
+    """Run the page and return epoch and width of each hidden space, from the start."""
+    text = re.sub(r"^```.*$", "", PAGE.read_text("utf-8"), flags=re.MULTILINE)
+    test = doctest.DocTestParser().get_doctest(text, {}, PAGE.name, None, 0)
+    scope: dict[str, Any] = test.globs
+    if doctest.DocTestRunner().run(test, clear_globs=False).failed:
+        raise SystemExit("the page is wrong: mend it first")
+    events = scope["run"].events
+    widths: dict[str, list[list[int]]] = {}
+    for space, name in ((1, "one"), (2, "two")):
+        steps = [[0, events[0].before[space]]]
+        for event in events:
+            if event.after[space] != steps[-1][1]:
+                steps.append([event.epoch, event.after[space]])
+        widths[name] = steps
+    return widths
 
 
 def widths() -> Panel:
@@ -24,10 +44,10 @@ def widths() -> Panel:
     axes.frame((0, 5, 12, 20, 24), (0, 12, 24, 36))
     for epoch in (5, 12, 20):
         axes.curve((epoch, epoch), (0, 36), "faint", 1, "4 4")
-    for name, steps in STEPS.items():
+    for name, steps in json.loads(RECORD.read_text("utf-8")).items():
         xs: list[float] = []
         ys: list[float] = []
-        for (epoch, width), (following, _) in zip(steps, (*steps[1:], (24, 0)), strict=True):
+        for (epoch, width), (following, _) in zip(steps, [*steps[1:], (24, 0)], strict=True):
             xs += [epoch, following]
             ys += [width, width]
         axes.curve(xs, ys, name, 2.5)
@@ -41,3 +61,6 @@ def widths() -> Panel:
 
 
 FIGURES = {"adapt-widths": widths}
+
+if __name__ == "__main__":
+    RECORD.write_text(json.dumps(recorded()) + "\n", encoding="utf-8")

@@ -34,7 +34,7 @@ def read_records(
 
     Parameters
     ----------
-    paths : sequence of str or path-like
+    paths : sequence of str or os.PathLike
         Files whose records follow each other in this order.
     classes : tuple of int
         The number of classes of each label of a record: (10,) for CIFAR-10, (20, 100) for

@@ -97,7 +97,7 @@ def read(
     ----------
     name : str
         One of "digits", "mnist", "fashion-mnist", "emnist-letters", "cifar10" and "cifar100".
-    root : str or path-like
+    root : str or os.PathLike
         The folder that has the files, in itself or in a folder with a usual name, which comes
         first: mnist or MNIST/raw, fashion-mnist or FashionMNIST/raw, emnist, EMNIST/raw or gzip,
         cifar-10-batches-bin, cifar-100-binary. The digits need none.

@@ -66,7 +66,7 @@ def save(net: Network, path: str | os.PathLike[str]) -> None:
     ----------
     net : Network
         float64 or float32, with one of the named profiles.
-    path : str or path-like
+    path : str or os.PathLike
         It ends in .npz, a NumPy archive, or .safetensors.
 
     Raises
@@ -118,7 +118,7 @@ def load(path: str | os.PathLike[str], *, limit: int = LIMIT) -> Network:
 
     Parameters
     ----------
-    path : str or path-like
+    path : str or os.PathLike
         It ends in .npz, .safetensors, .pt or .pth.
     limit : int
         Most bytes of the file.
@@ -170,7 +170,7 @@ def load_checkpoint(
 
     Parameters
     ----------
-    path : str or path-like
+    path : str or os.PathLike
         A file that torch.save(network.state_dict(), path) wrote, since PyTorch 1.6.
     profile : Profile or str
         The checkpoint does not tell it; the original is tanh.
@@ -225,7 +225,7 @@ def save_edits(edits: Iterable[Edit], path: str | os.PathLike[str]) -> None:
     ----------
     edits : iterable of Edit
         Another library's arrays become NumPy's.
-    path : str or path-like
+    path : str or os.PathLike
         It ends in .npz.
 
     Raises
@@ -265,7 +265,7 @@ def load_edits(path: str | os.PathLike[str], *, limit: int = LIMIT) -> tuple[Edi
 
     Parameters
     ----------
-    path : str or path-like
+    path : str or os.PathLike
         It ends in .npz.
     limit : int
         Most bytes of the file.

@@ -62,7 +62,7 @@ def locked(directory: str | os.PathLike[str]) -> Iterator[None]:
 
     Parameters
     ----------
-    directory : str or path-like
+    directory : str or os.PathLike
         It exists and can be written to.
 
     Raises

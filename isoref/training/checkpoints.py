@@ -57,7 +57,7 @@ class Checkpoints:
 
     Parameters
     ----------
-    directory : str or path-like
+    directory : str or os.PathLike
         It exists, and belongs to this run alone.
     every : int, optional
         Save after every so many steps, and after each epoch; without it after each epoch.

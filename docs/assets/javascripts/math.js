@@ -30,6 +30,25 @@ for (const formula of document.querySelectorAll(".arithmatex")) {
   renderMathInElement(formula, options);
 }
 
+// A line may break on either side of a formula: marks of punctuation move into its first or last
+// part, which does not break.
+function keep(text, pattern, part, method) {
+  const [marks] = text?.nodeType === Node.TEXT_NODE ? text.data.match(pattern) : [""];
+  if (marks && part) {
+    const kept = document.createElement("span");
+    kept.className = "kept";
+    kept.textContent = marks;
+    part[method](kept);
+    text.data = text.data.replace(pattern, "");
+  }
+}
+
+for (const formula of document.querySelectorAll("span.arithmatex")) {
+  const parts = formula.querySelectorAll(".katex-html > .katex-base");
+  keep(formula.previousSibling, /[(\[“]*$/, parts[0], "prepend");
+  keep(formula.nextSibling, /^[.,:;?!)\]”’-]*/, parts[parts.length - 1], "append");
+}
+
 // The results of a search arrive later and hold formulas as text.
 const results = document.querySelector(".md-search-result__list");
 if (results) {
