@@ -66,7 +66,9 @@ class Adapter:
         return isoref.grow(net, space, count, seed=0)[0]
 
     def prune(self, net: Any, space: int, count: int) -> Any:
-        """Return the network without the weakest directions of a space."""
+        """Return the network without the weakest directions of a space, or of connected ones."""
+        if len(net.members(space)) > 1:
+            return plain(isoref.prune(net, space, count=count)[0])
         turned, _ = isoref.diagonalise(net, space - 1, "left", augmented=True)
         n = net.widths[space]
         return plain(isoref.drop(turned, space, range(n - count, n))[0])
