@@ -96,7 +96,7 @@ def _velocity(context: Context, subject: Subject) -> Verdict:
     rng = context.rng("velocity", net.profile.name, subject.text)
     drawn = Tangent.random(net, seed=rng)
     net_dot = tree_map(lambda v, _: np.asarray(v, context.dtype), drawn)
-    x_dot = rng.standard_normal(x.shape).astype(context.dtype)
+    x_dot = np.asarray(rng.standard_normal(x.shape), context.dtype)
     ybar = _cotangent(context, subject)
     found = bounds(net, x, ybar, net_dot, x_dot, arithmetic=context.arithmetic, moments=False)
     if not found.observable.all():
@@ -126,6 +126,7 @@ CHECKS: tuple[Check, ...] = (
         ("forward",),
         _outputs,
         ("L1.values", "L2.values"),
+        profiles=2,
     ),
     of_subjects(
         "L3.batches",
@@ -134,6 +135,6 @@ CHECKS: tuple[Check, ...] = (
         ("backward", "jvp"),
         _batches,
         ("L3.backward", "L3.jvp"),
-        profiles=2,
+        profiles=1,
     ),
 )

@@ -30,7 +30,7 @@ REACH = {"float64": 768, "float32": 84}
 q = 0 half as far: products of two radii do not underflow."""
 SLOPES = {"float64": 300, "float32": 24}
 """The same for derivatives: κ of `unit` is −1/r³."""
-ROWS = 288
+ROWS = 160
 LENGTHS = (0.0, 2.0**-41, 1.0, 2.0**20)
 """Values of q: none, one that counts for small radii alone, and two that outweigh most of them."""
 STEP = 2.0**-20
