@@ -280,7 +280,7 @@ for label, when, changes in (
     ("clips_without_nesterov_alone", together("nesterov", "clip"), {"clip": None}),
     ("clips_without_decay_alone", together("decay", "clip"), {"clip": None}),
     ("decays_with_momentum_alone", lambda s: s.get("momentum") == 0.0, {"decay": 0.0}),
-    ("no_second_moment_without_a_first", lambda s: s.get("betas", [1])[0] == 0, {"rate": 0.0}),
+    ("no_second_moment_without_a_first", lambda s: s.get("betas", [1])[0] == 0, {"eps": 2.0**20}),
 ):
     wrong("step", "L6.step", name=label)(forgetting(when, **changes))
 
