@@ -32,13 +32,16 @@ class Subject(NamedTuple):
 
     @property
     def spaces(self) -> tuple[int, ...]:
-        """The hidden spaces, one of each class that skips connect."""
+        """The hidden spaces, of each class that skips connect the last: vectors name the first."""
         hidden = range(1, self.net.depth + 1)
-        return tuple(s for s in hidden if self.net.label(s) == s)
+        return tuple(s for s in hidden if self.net.members(s)[-1] == s)
 
 
 def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
-    """Yield three dense networks, one of convolutions, one with a skip around a square layer.
+    """Yield three dense networks, two of convolutions, one with a skip, and one with a chain.
+
+    The chain leads from space 1 to 2 to 4 to 5, and from 1 to 4: each pair of the class is
+    connected, not all of them directly. Space 3 is another.
 
     Examples
     --------
@@ -50,7 +53,7 @@ def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
     >>> from isoref.tolerance import FLOAT64
     >>> context = Context(Calls(offer(Adapter)), FLOAT64, Corpus("", ()))
     >>> [subject.text for subject in subjects(context, tanh, "x")]
-    ['3-4-2', '4-3-3-2', '2-6-5-3', 'convolution', 'skip']
+    ['3-4-2', '4-3-3-2', '2-6-5-3', 'convolution', 'plane', 'skip', 'chain']
     """
     for text, net, x in context.networks(profile, key):
         yield Subject(text, (), net, x)
@@ -60,10 +63,22 @@ def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
     layers = [Layer(**entries, **how) for entries, how in zip(images, reading, strict=True)]
     x = rng.standard_normal((3, 2, 5)).astype(context.dtype)
     yield Subject("convolution", ("convolution",), Network(layers, profile), x)
+    rng = context.rng(key, profile.name, "plane")
+    images = _layers(context, rng, ((3, 2, 2, 3), (3, 3, 2, 2), (2, 3, 2, 1)))
+    reading = ({"stride": 2, "padding": 2, "dilation": 2}, {"pool": 2, "stride": 2, "padding": 1})
+    layers = [Layer(**entries, **how) for entries, how in zip(images, (*reading, {}), strict=True)]
+    x = rng.standard_normal((3, 2, 5, 8)).astype(context.dtype)
+    yield Subject("plane", ("convolution",), Network(layers, profile), x)
     rng = context.rng(key, profile.name, "skip")
     layers = [Layer(**e) for e in _layers(context, rng, ((3, 2), (3, 3), (4, 3), (2, 4)))]
     x = rng.standard_normal((5, 2)).astype(context.dtype)
     yield Subject("skip", ("skip",), Network(layers, profile, skips=[(1, 2)]), x)
+    rng = context.rng(key, profile.name, "chain")
+    shapes = ((3, 2), (3, 3), (4, 3), (3, 4), (3, 3), (2, 3))
+    layers = [Layer(**entries) for entries in _layers(context, rng, shapes)]
+    x = rng.standard_normal((4, 2)).astype(context.dtype)
+    skips = [(1, 2), (1, 4), (2, 4), (4, 5)]
+    yield Subject("chain", ("skip",), Network(layers, profile, skips=skips), x)
 
 
 def _layers(

@@ -44,9 +44,8 @@ class Adapter:
         return isoref.grow(net, space, count, seed=0)[0]
 
     def prune(self, net: Any, space: int, count: int) -> Any:
-        turned, _ = isoref.diagonalise(net, space - 1, "left", augmented=True)
-        n = net.widths[space]
-        return plain(isoref.drop(turned, space, range(n - count, n))[0])
+        image = tuple(9 * k for k in net.layers[0].kernel) or None  # of the certificate alone
+        return plain(isoref.prune(net, space, count=count, image=image)[0])
 
     def drop(self, net: Any, space: int, neurons: Any, values: Any) -> Any:
         return Drop(space, tuple(neurons), values).apply(net)

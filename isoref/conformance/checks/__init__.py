@@ -5,12 +5,14 @@ from __future__ import annotations
 from isoref.conformance.checks import (
     activation,
     derivatives,
+    drawn,
     forms,
     forward,
     gauge,
     optimisers,
     precision,
     pruning,
+    radii,
     topology,
     transport,
 )
@@ -23,6 +25,8 @@ CHECKS: tuple[Check, ...] = tuple(
             *activation.CHECKS,
             *forward.CHECKS,
             *derivatives.CHECKS,
+            *radii.CHECKS,
+            *drawn.CHECKS,
             *gauge.CHECKS,
             *forms.CHECKS,
             *topology.CHECKS,

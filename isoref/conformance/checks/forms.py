@@ -21,6 +21,7 @@ from isoref.conformance.edited import (
 from isoref.conformance.judge import Verdict, judged, worst_of
 from isoref.conformance.numerics import limit
 from isoref.conformance.plan import Check, Context, Trial, of_vectors
+from isoref.conformance.subjects import subjects
 from isoref.conformance.vectors import Case
 from isoref.network import Network
 from isoref.tolerance import FLOAT64
@@ -96,17 +97,34 @@ def diagonal(
 def _wide(context: Context) -> Iterator[Trial]:
     """Widths beyond the fan-in and below it, values that repeat, vanish in part or all."""
     profile = context.profiles[0]
-    for widths in ((2, 6, 3, 2), (2, 3, 6, 2)):
-        for kind in ("random", "orthogonal", "rank one", "zero"):
-            rng = context.rng("wide", "-".join(map(str, widths)), kind)
-            net = _made(context, widths, kind, rng, profile)
-            x = rng.standard_normal((5, 2)).astype(context.dtype)
-            for layer in range(3):
-                for side, spaces in FORMS.items():
-                    if all(1 <= layer + k <= 2 for k in spaces):
-                        text = f"{profile.name}.{'-'.join(map(str, widths))}.{kind}.{layer}.{side}"
-                        run = partial(_decomposed, net=net, x=x, layer=layer, side=side)
-                        yield Trial(text.replace(" ", "-"), profile.name, (), run)
+    kinds = ("random", "orthogonal", "rank one", "zero")
+    cases = [(widths, kind) for widths in ((2, 6, 3, 2), (2, 3, 6, 2)) for kind in kinds]
+    for widths, kind in [*cases, ((2, 1, 3, 2), "random"), ((2, 3, 1, 2), "random")]:
+        rng = context.rng("wide", "-".join(map(str, widths)), kind)
+        net = _made(context, widths, kind, rng, profile)
+        x = rng.standard_normal((5, 2)).astype(context.dtype)
+        for layer in range(3):
+            for side, spaces in FORMS.items():
+                if all(1 <= layer + k <= 2 for k in spaces):
+                    text = f"{profile.name}.{'-'.join(map(str, widths))}.{kind}.{layer}.{side}"
+                    run = partial(_decomposed, net=net, x=x, layer=layer, side=side)
+                    yield Trial(text.replace(" ", "-"), profile.name, (), run)
+
+
+def _subjects(context: Context) -> Iterator[Trial]:
+    """Forms of kernels, unfolded, and of connected spaces; of a space between narrow ones."""
+    profile = context.profiles[0]
+    for subject in subjects(context, profile, "forms"):
+        for layer in range(subject.net.depth + 1):
+            for side, spaces in FORMS.items():
+                there = [layer + k for k in spaces]
+                labels = {subject.net.label(s) for s in there}
+                if side == "full" and (subject.net.axes or len(labels) == 1):
+                    continue  # kernels and connected spaces have no such form in general
+                if subject.features and all(1 <= s <= subject.net.depth for s in there):
+                    text = f"{profile.name}.{subject.text}.{layer}.{side}"
+                    run = partial(_decomposed, net=subject.net, x=subject.x, layer=layer, side=side)
+                    yield Trial(text, profile.name, subject.features, run)
 
 
 def _made(
@@ -132,7 +150,8 @@ def _made(
 
 def _decomposed(context: Context, net: Network, x: NDArray, layer: int, side: str) -> Verdict:
     got = _called(context, net, layer, side)
-    values = np.linalg.svd(wide(net).layers[layer].weight, compute_uv=False)
+    matrix = np.moveaxis(wide(net).layers[layer].weight, 1 if side == "right" else 0, 0)
+    values = np.linalg.svd(matrix.reshape(len(matrix), -1), compute_uv=False)
     spaces = [layer + k for k in FORMS[side]]
     own = backward_error(_order(net, layer), FLOAT64) * float(values[0])
     spread = factored(net, spaces, _order(net, layer), context.arithmetic)
@@ -143,6 +162,7 @@ def _decomposed(context: Context, net: Network, x: NDArray, layer: int, side: st
 def _trials(context: Context) -> Iterator[Trial]:
     yield from VECTORS.trials(context)
     yield from _wide(context)
+    yield from _subjects(context)
 
 
 LAW = "singular values in order, rows or columns orthogonal, full factors, the same function"

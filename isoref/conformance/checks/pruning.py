@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from math import prod, sqrt
 from typing import Any
 
 import numpy as np
 
+from isoref.arrays import haar
 from isoref.conformance.checks.topology import resized, summed
 from isoref.conformance.edited import (
     backward_error,
     factored,
     outputs,
     returned,
+    scaled,
     skew,
+    still,
+    turned,
     unit,
     wide,
     with_entries,
@@ -26,12 +31,13 @@ from isoref.conformance.plan import Check, Context, of_vectors
 from isoref.conformance.subjects import Run, Subject, of_subjects
 from isoref.conformance.vectors import Case
 from isoref.edits import taken
+from isoref.gauge import rotate
 from isoref.layer import AXES
 from isoref.network import Network, Tangent
 from isoref.propagation import forward
 from isoref.pruning import prune
-from isoref.tolerance import FLOAT64, bounds
-from isoref.topology import incoming
+from isoref.tolerance import ARITHMETIC, FLOAT64, bounds
+from isoref.topology import grow, incoming
 from isoref.windows import extents
 
 NDArray = np.ndarray[Any, Any]
@@ -70,12 +76,40 @@ def _prune(context: Context, case: Case) -> Verdict:
 def _live(context: Context, subject: Subject) -> Iterator[Run]:
     net = subject.net
     for space in subject.spaces:
-        if len(net.members(space)) == 1 and net.widths[space] > 1:
-            yield f"{space}", ("psi",), partial(_weakest, context, subject, space)
+        if len(net.members(space)) > 1:
+            yield f"joint.{space}", ("psi",), partial(_joint, context, subject, space)
+        elif net.widths[space] > 1:
+            count = net.widths[space] // 2
+            yield f"{space}", ("psi",), partial(_weakest, context, subject, space, count)
+            if subject.text == "2-6-5-3":
+                most = net.widths[space] - 1
+                yield f"most.{space}", ("psi",), partial(_weakest, context, subject, space, most)
 
 
-def _weakest(context: Context, subject: Subject, space: int) -> Verdict:
-    net, count = subject.net, subject.net.widths[space] // 2
+def _joint(context: Context, subject: Subject, space: int) -> Verdict:
+    """Neurons that do nothing, turned into all of connected spaces, are found and go.
+
+    The space that is named has W = 0 and ψ = 0: only the matrix of the others tells. Errors of the
+    turn are those of all rows, the dead ones too, before these go.
+    """
+    layers, x = list(subject.net.layers), subject.x.astype(np.float64)
+    below = layers[space - 1]
+    layers[space - 1] = replace(below, weight=below.weight * 0, psi=below.psi * 0)
+    net = grow(subject.net.rebuilt(layers), space, 2, seed=context.seed)[0]
+    n, rng = net.widths[space], context.rng("joint", subject.text, str(space))
+    R = haar(n, seed=rng).astype(context.dtype)
+    there, own = rotate(net, space, R), ARITHMETIC[str(context.dtype)]
+    got = pruned(context, there, space, 2)
+    order = sum(net.layers[s - 1].weight.shape[1] + 2 for s in net.members(space))
+    spread = scaled(factored(there, [space], max(order, n), context.arithmetic), sqrt(n))
+    before = turned(net, still(net), space, R, own, defect=True)
+    limits = np.sum([bounds(wide(net), x, deviation=off).y for off in (before, spread)], axis=0)
+    kept = taken(spread, space, np.arange(n - 2))
+    return outputs(got, x, forward(wide(net), x), limits, kept)
+
+
+def _weakest(context: Context, subject: Subject, space: int, count: int) -> Verdict:
+    net = subject.net
     got = pruned(context, net, space, count)
     rest = [_beside(got, net, space), *_optimal(context, net, got, space, count)]
     rest += _both_updates(context, net, got, space)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from math import sqrt
 from typing import Any
@@ -28,7 +29,7 @@ from isoref.conformance.numerics import limit
 from isoref.conformance.plan import Check, Context, of_vectors
 from isoref.conformance.subjects import Run, Subject, of_subjects
 from isoref.conformance.vectors import Case
-from isoref.edits import taken
+from isoref.edits import Drop, taken
 from isoref.gauge import acted, rotate
 from isoref.network import Network, Tangent, leaves
 from isoref.rounding import Arithmetic
@@ -74,6 +75,16 @@ def _grow(context: Context, case: Case) -> Verdict:
 def _growing(context: Context, subject: Subject) -> Iterator[Run]:
     for space in subject.spaces:
         yield f"{space}", (), partial(_inert, context, subject, space, 3)
+        if subject.text == "3-4-2":
+            silent = changed_weight(subject, space)
+            yield f"silent.{space}", (), partial(_inert, context, silent, space, 6)
+
+
+def changed_weight(subject: Subject, space: int) -> Subject:
+    """Return the subject with weights of 0 in the layer that reads the space, as some begin."""
+    layers = list(subject.net.layers)
+    layers[space] = replace(layers[space], weight=layers[space].weight * 0)
+    return subject._replace(net=subject.net.rebuilt(layers))
 
 
 def _inert(context: Context, subject: Subject, space: int, count: int) -> Verdict:
@@ -175,6 +186,8 @@ def _laws(context: Context, subject: Subject) -> Iterator[Run]:
     net = subject.net
     for space in subject.spaces:
         yield f"grown.{space}", (), partial(_grown, context, subject, space)
+        if net.widths[space] >= 3:
+            yield f"order.{space}", ("psi",), partial(_order, context, subject, space)
         if len(net.members(space)) > 1 or net.widths[space] < 3:
             continue
         for law, run in (("union", _union), ("subspace", _subspace), ("ghost", _ghost)):
@@ -189,6 +202,20 @@ def _grown(context: Context, subject: Subject, space: int) -> Verdict:
     return worst_of(
         equal(f"layers[{i}].{name}", after, before) for i, name, (after, before) in leaves(got, net)
     )
+
+
+def _order(context: Context, subject: Subject, space: int) -> Verdict:
+    """All neurons but one go, the last first, each with its own constant.
+
+    Of connected spaces the last is named, which no skip leaves: there c is what is given, which is
+    b, and in the others 0.
+    """
+    net, gone = subject.net, tuple(range(subject.net.widths[space] - 1, 0, -1))
+    bias = net.layers[space - 1].bias[list(gone)]
+    want = Drop(space, gone, wide_(bias)).apply(wide(net))
+    bound = _absorbed(net, still(net), space, gone, context.arithmetic)
+    more = _absorbed(net, still(net), space, gone, FLOAT64)
+    return entries(dropped(context, net, space, gone, bias), want, scaled(bound + more, FACTOR))
 
 
 def _padded(context: Context, net: Network, space: int) -> Network:

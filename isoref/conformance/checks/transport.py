@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from math import cos, sin, sqrt
 from typing import Any
 
 import numpy as np
@@ -94,15 +95,33 @@ def _second(context: Context, subject: Subject, space: int) -> Verdict:
 
 def _refuse(context: Context, subject: Subject) -> Iterator[Run]:
     for space in subject.spaces:
-        yield f"{space}", ("adamw",), partial(_refused, context, subject, space)
+        R = drawn(context, subject, space, "refuse")
+        yield f"{space}", ("adamw",), partial(_refused, context, subject, space, R)
+        for name, near in _nearly(context, subject.net.widths[space]):
+            run = partial(_refused, context, subject, space, near)
+            yield f"{name}.{space}", ("adamw",), run
 
 
-def _refused(context: Context, subject: Subject, space: int) -> Verdict:
-    """What refuses everything shows nothing: a signed permutation must be followed first."""
+def _nearly(context: Context, n: int) -> Iterator[tuple[str, NDArray]]:
+    """Yield rotations that look like signed permutations in their first rows, but
+    for small angles, in their symmetry.
+    """
+    ends, small = np.eye(n), np.eye(n)
+    ends[-2:, -2:] = np.array([[3, 4], [-4, 3]]) / 5
+    yield "ends", ends
+    angle = 16 * sqrt(np.finfo(context.dtype).eps)
+    small[:2, :2] = [[cos(angle), sin(angle)], [-sin(angle), cos(angle)]]
+    yield "small", small
+    yield "mirror", np.eye(n) - 2 / n * np.ones((n, n))
+
+
+def _refused(context: Context, subject: Subject, space: int, R: NDArray) -> Verdict:
+    """What refuses everything shows nothing: signed permutations must be followed first."""
     state = started(context, subject.net, ADAMW, subject.text)
-    carried(context, subject.net, state, space, signed(context, subject, space))
+    for allowed in (signed(context, subject, space), np.eye(len(R))):
+        carried(context, subject.net, state, space, allowed)
     try:
-        carried(context, subject.net, state, space, drawn(context, subject, space, "refuse"))
+        carried(context, subject.net, state, space, R)
     except Refusal:
         return Verdict()
     return failed(

@@ -10,6 +10,7 @@ from isoref.conformance.selftest.mutants import (
     forward,
     growth,
     pruning,
+    regions,
     removal,
     rotations,
     steps,
@@ -28,6 +29,7 @@ MUTANTS: tuple[Mutant, ...] = settled(
         pruning.FOUND,
         steps.FOUND,
         transport.FOUND,
+        regions.FOUND,
     )
 )
 """All of them."""
