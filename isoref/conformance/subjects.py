@@ -38,7 +38,7 @@ class Subject(NamedTuple):
 
 
 def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
-    """Yield three dense networks, one of convolutions, one with a skip around a square layer.
+    """Yield dense networks, one of convolutions, one with a skip around a layer, or a space.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
     >>> from isoref.tolerance import FLOAT64
     >>> context = Context(Calls(offer(Adapter)), FLOAT64, Corpus("", ()))
     >>> [subject.text for subject in subjects(context, tanh, "x")]
-    ['3-4-2', '4-3-3-2', '2-6-5-3', 'convolution', 'skip']
+    ['3-4-2', '4-3-3-2', '2-6-5-3', 'convolution', 'skip', 'around']
     """
     for text, net, x in context.networks(profile, key):
         yield Subject(text, (), net, x)
@@ -64,6 +64,10 @@ def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
     layers = [Layer(**e) for e in _layers(context, rng, ((3, 2), (3, 3), (4, 3), (2, 4)))]
     x = rng.standard_normal((5, 2)).astype(context.dtype)
     yield Subject("skip", ("skip",), Network(layers, profile, skips=[(1, 2)]), x)
+    rng = context.rng(key, profile.name, "around")
+    layers = [Layer(**e) for e in _layers(context, rng, ((4, 3), (2, 4), (4, 2), (2, 4)))]
+    x = rng.standard_normal((5, 3)).astype(context.dtype)
+    yield Subject("around", ("skip",), Network(layers, profile, skips=[(1, 3)]), x)
 
 
 def _layers(

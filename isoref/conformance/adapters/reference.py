@@ -9,8 +9,11 @@ import numpy as np
 import isoref
 from isoref import perceptron
 from isoref.conformance.adapter import PROFILES
+from isoref.diagonal import rotation
 from isoref.edits import Drop, Rotate
+from isoref.factor import left_factors
 from isoref.network import plain
+from isoref.topology import joint
 from isoref.training import SGD, AdamW, State, transport
 
 NDArray = np.ndarray[Any, Any]
@@ -67,9 +70,9 @@ class Adapter:
 
     def prune(self, net: Any, space: int, count: int) -> Any:
         """Return the network without the weakest directions of a space."""
-        turned, _ = isoref.diagonalise(net, space - 1, "left", augmented=True)
-        n = net.widths[space]
-        return plain(isoref.drop(turned, space, range(n - count, n))[0])
+        u, _ = left_factors(joint(net, space))
+        n, turned = net.widths[space], rotation(net, space, u.T).apply(net)
+        return isoref.drop(turned, space, range(n - count, n))[0]
 
     def drop(self, net: Any, space: int, neurons: Any, values: NDArray) -> Any:
         """Return the network with neurons replaced by constants."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from math import cos, sin
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ from isoref.conformance.subjects import Run, Subject, of_subjects
 from isoref.conformance.vectors import Case
 from isoref.gauge import acted
 from isoref.network import Network, tree_map
+from isoref.profiles import Profile
 from isoref.tolerance import FACTOR, FLOAT64
 
 NDArray = np.ndarray[Any, Any]
@@ -47,15 +50,18 @@ def _transports(context: Context) -> Iterator[Trial]:
         if case.fits(context.dtype):
             features = (*case.features, *_rule(names_of(case)))
             text = case.id.removeprefix("L6.transport.")
-            yield Trial(text, case.profile.name, features, partial(_transport, case=case))
+            profile = context.profiles[0]  # a transport depends on none
+            yield Trial(
+                text, profile.name, features, partial(_transport, case=case, profile=profile)
+            )
 
 
 def _rule(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(rule for rule, own in NAMES.items() if set(own) & set(names))
 
 
-def _transport(context: Context, case: Case) -> Verdict:
-    net, space = case.network(context.dtype), int(case.settings["space"])
+def _transport(context: Context, case: Case, profile: Profile) -> Verdict:
+    net, space = replace(case.network(context.dtype), profile=profile), int(case.settings["space"])
     state = state_of(context, case, int(case.settings.get("steps", 1)))
     return expected(
         context, case, carried(context, net, state, space, case.array("R", context.dtype))
@@ -94,15 +100,28 @@ def _second(context: Context, subject: Subject, space: int) -> Verdict:
 
 def _refuse(context: Context, subject: Subject) -> Iterator[Run]:
     for space in subject.spaces:
-        yield f"{space}", ("adamw",), partial(_refused, context, subject, space)
+        turns = {f"{space}": drawn(context, subject, space, "refuse")}
+        if subject.net.widths[space] > 2:
+            turns[f"{space}.plane"] = _plane(context, subject, space, 3 / 5, 4 / 5)
+            angle = 2.0**-7
+            turns[f"{space}.near"] = _plane(context, subject, space, cos(angle), sin(angle))
+        for name, R in turns.items():
+            yield name, ("adamw",), partial(_refused, context, subject, space, R)
 
 
-def _refused(context: Context, subject: Subject, space: int) -> Verdict:
+def _plane(context: Context, subject: Subject, space: int, c: float, s: float) -> NDArray:
+    """Return a signed permutation after a rotation of the first two axes: other rows have ±1."""
+    R = np.eye(subject.net.widths[space])
+    R[:2, :2] = [[c, -s], [s, c]]
+    return np.asarray(signed(context, subject, space) @ R.astype(context.dtype))
+
+
+def _refused(context: Context, subject: Subject, space: int, R: NDArray) -> Verdict:
     """What refuses everything shows nothing: a signed permutation must be followed first."""
     state = started(context, subject.net, ADAMW, subject.text)
     carried(context, subject.net, state, space, signed(context, subject, space))
     try:
-        carried(context, subject.net, state, space, drawn(context, subject, space, "refuse"))
+        carried(context, subject.net, state, space, R)
     except Refusal:
         return Verdict()
     return failed(
