@@ -72,7 +72,9 @@ def _verify(folder: Path | None, sample: int | None, jobs: int) -> int:
             print(f"\r{k} of {count}", end="", file=sys.stderr, flush=True)
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(f"{count} of {len(corpus.all)} cases computed again, {wrong} differences")
+    print(
+        f"{count} of {len(corpus.all)} cases computed again, {wrong} difference{'s' * (wrong != 1)}"
+    )
     if wrong:
         return 1
     return 0 if count else 3

@@ -52,20 +52,31 @@ def recomputed(cases: Sequence[Case], *, jobs: int = 1) -> Iterator[tuple[Case, 
             yield case, list(different(case))
         return
     with get_context("spawn").Pool(jobs) as pool:
-        found = pool.imap(answered, map(problem, cases), chunksize=4)
+        found = pool.imap(attempted, map(problem, cases), chunksize=4)
         for case, answer in zip(cases, found, strict=True):
             yield case, list(different(case, answer))
 
 
-def different(case: Case, found: Answered | None = None) -> Iterator[str]:
+def attempted(given: Problem) -> Answered | str:
+    """Return what the oracle computes, or why it cannot: settings may be missing, shapes wrong."""
+    try:
+        return answered(given)
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        return f"it cannot be computed: {type(error).__name__}: {error}"
+
+
+def different(case: Case, found: Answered | str | None = None) -> Iterator[str]:
     """Yield a sentence for everything in which a case differs from what the oracle computes.
 
-    `found` is that, where it is known already.
+    `found` is what `attempted` returned, where it is known already.
     """
     given = problem(case)
     if given.features != case.features:
         yield f"features must be {list(given.features)}, got {list(case.features)}"
-    found = answered(given) if found is None else found
+    found = attempted(given) if found is None else found
+    if isinstance(found, str):
+        yield found
+        return
     if set(found.values) != set(case.expected):
         yield f"expected must have {', '.join(found.values)}, got {', '.join(case.expected)}"
         return
