@@ -97,3 +97,15 @@ def folds_constants_into_the_bias(right: Right, net: Any, space: int, neurons: A
     more = found.layers[space].psi - above.psi
     total = more.reshape(len(more), -1).sum(axis=1)
     return changed(found, space, psi=above.psi, bias=above.bias + total)
+
+
+@wrong("drop", "L5.drop")
+def drops_constants_from_all_connected_spaces(
+    right: Right, net: Any, space: int, neurons: Any, c: Any
+) -> Any:
+    """Where a skip leaves a space, the constants are 0, because the skip carries none on."""
+    found = right(net, space, neurons, c)
+    for source, _ in net.skips:
+        if source in net.members(space):
+            found = changed(found, source - 1, q=net.layers[source - 1].q + (c * c).sum())
+    return found
