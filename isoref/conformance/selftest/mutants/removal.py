@@ -109,3 +109,11 @@ def drops_constants_from_all_connected_spaces(
         if source in net.members(space):
             found = changed(found, source - 1, q=net.layers[source - 1].q + (c * c).sum())
     return found
+
+
+@wrong("drop", "L5.laws")
+def keeps_what_a_skip_carries(right: Right, net: Any, space: int, neurons: Any, c: Any) -> Any:
+    """Neurons of a space that a skip leaves stay, even those that were grown with zero rows."""
+    if any(source == space for source, _ in net.skips):
+        return net
+    return right(net, space, neurons, c)
