@@ -119,6 +119,23 @@ def test_expected_failures_are_expected(suite: Pytest, folder: Path) -> None:
     assert "it holds, and was expected to fail (doubled): take it off the list" in text
 
 
+def test_a_line_that_no_failure_needs_fails(suite: Pytest, folder: Path) -> None:
+    """As on the command line; a line whose tests were not all run may still be needed."""
+    words = (*MINE, "--isoref-level=1-2", "--isoref-xfail=known.txt", "-m", "isoref")
+    doubled = "L1.values.softsign.* # doubled\n"
+    (folder / "known.txt").write_text(f"{doubled}L2.ghosts.* # no constant neurons yet\n")
+    code, text, found = suite(*words)
+    assert code == 1
+    assert found["expected failures"] == "failure"
+    assert "known.txt, line 2: L2.ghosts.* names only tests that did not fail (UNSUPPORTED)" in text
+    assert "known.txt, line 1" not in text
+    assert "Traceback" not in text
+    _, _, found = suite(*words, "-k", "expected or values")
+    assert found["expected failures"] == "passed"
+    (folder / "known.txt").write_text(doubled)
+    assert suite(*words)[2]["expected failures"] == "passed"
+
+
 # What stops the collection: a sentence, no traceback of pytest or of the suite.
 STOPPED = {
     "module": (("--isoref-adapter=none:Adapter",), "isoref: none cannot be imported"),

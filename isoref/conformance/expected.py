@@ -35,9 +35,18 @@ class ExpectedFailures:
 
         What is blocked or was not reached may still need its line.
         """
-        found = self.unknown([record.id for record in records], levels)
+        ids = [record.id for record in records]
+        return [*self.unknown(ids, levels), *self.needless(records, ids)]
+
+    def needless(self, records: Sequence[Record], ids: Sequence[str]) -> list[str]:
+        """Return a sentence for every line that names tests, all of which were run, none failing.
+
+        `ids` are those of all tests there are, run or not.
+        """
+        found, seen = [], {record.id: record.status for record in records}
         for pattern, line in self.lines.items():
-            statuses = {r.status for r in records if fnmatchcase(r.id, pattern)}
+            named = [name for name in ids if fnmatchcase(name, pattern)]
+            statuses = {seen.get(name, Status.NOTRUN) for name in named}
             if statuses and not statuses & _USED:
                 text = ", ".join(sorted(statuses))
                 found.append(

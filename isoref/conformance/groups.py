@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from isoref.conformance.adapter import load_adapter
@@ -36,6 +36,8 @@ class Group:
     ----------
     id : str
         L2.values[tanh], or L2.values[tanh-psi].
+    ran : list of Record
+        What became of the trials, once it was called.
     """
 
     id: str
@@ -43,12 +45,14 @@ class Group:
     check: Check
     trials: tuple[Trial, ...]
     target: str
+    ran: list[Record] = field(default_factory=list, compare=False, repr=False)
 
     def __call__(self) -> None:
         """Pass, fail with the sentences, skip with the reason, or fail as expected."""
         import pytest
 
         records = [self.runner.run(self.check, trial) for trial in self.trials]
+        self.ran[:] = records
         wrong = [record for record in records if record.status in RED]
         if wrong:
             raise Nonconformance(self._sentences(wrong, len(records)))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from isoref.conformance.expected import ExpectedFailures
     from isoref.conformance.groups import Group
 
 
@@ -79,12 +80,30 @@ class Conformance(pytest.Collector):
             raise self.CollectError("\n".join(f"isoref: {line}" for line in lines))
         for group in found:
             yield Test.from_parent(self, name=group.id, group=group)
+        if expected:
+            yield Needed.from_parent(self, name="expected failures", expected=expected, all=found)
 
 
-class Test(pytest.Item):
-    """One check with one profile."""
+class Told(pytest.Item):
+    """A test whose failure is a sentence: a traceback of the suite tells nothing about others."""
 
     __test__ = False
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Return the sentences."""
+        from isoref.conformance.groups import Nonconformance
+
+        if isinstance(excinfo.value, Nonconformance):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Any, None, str]:
+        """Return what heads a failure."""
+        return self.path, None, f"isoref {self.name}"
+
+
+class Test(Told):
+    """One check with one profile."""
 
     def __init__(self, *, group: Group, **of_node: Any) -> None:
         super().__init__(**of_node)
@@ -95,14 +114,23 @@ class Test(pytest.Item):
         """Run its trials."""
         self.group()
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return the sentences: a traceback of the suite tells nothing about an implementation."""
+
+class Needed(Told):
+    """The file of expected failures, after all tests: no line that no failure needs.
+
+    Of tests that were deselected or run elsewhere it says nothing.
+    """
+
+    def __init__(self, *, expected: ExpectedFailures, all: list[Group], **of_node: Any) -> None:
+        super().__init__(**of_node)
+        self.expected, self.all = expected, all
+        self.add_marker("isoref")
+
+    def runtest(self) -> None:
+        """Fail with the lines that nothing needs."""
         from isoref.conformance.groups import Nonconformance
 
-        if isinstance(excinfo.value, Nonconformance):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
-
-    def reportinfo(self) -> tuple[Any, None, str]:
-        """Return what heads a failure."""
-        return self.path, None, f"isoref {self.group.id}"
+        ids = [f"{group.check.id}.{trial.case}" for group in self.all for trial in group.trials]
+        records = [record for group in self.all for record in group.ran]
+        if lines := self.expected.needless(records, ids):
+            raise Nonconformance("\n".join(lines))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 
-from isoref.conformance.oracle.gauges import answered
+from isoref.conformance.oracle.gauges import Answered, answered
 from isoref.conformance.oracle.problem import Problem
 from isoref.conformance.vectors import Case
 
@@ -34,12 +35,48 @@ def problem(case: Case) -> Problem:
     )
 
 
-def different(case: Case) -> Iterator[str]:
-    """Yield a sentence for everything in which a case differs from what the oracle computes."""
+def misnumbered(cases: Iterable[Case]) -> Iterator[str]:
+    """Yield a sentence for every id that is not the next number of its check and profile."""
+    counts: dict[str, int] = {}
+    for case in cases:
+        name = f"{case.check}.{case.profile.name}"
+        counts[name] = counts.get(name, 0) + 1
+        if case.id != f"{name}.{counts[name]:03d}":
+            yield f"{case.id}: the id must be {name}.{counts[name]:03d}; ids count on, and stay"
+
+
+def recomputed(cases: Sequence[Case], *, jobs: int = 1) -> Iterator[tuple[Case, list[str]]]:
+    """Yield every case with the sentences of `different`, evaluated by so many processes."""
+    if jobs == 1:
+        for case in cases:
+            yield case, list(different(case))
+        return
+    with get_context("spawn").Pool(jobs) as pool:
+        found = pool.imap(attempted, map(problem, cases), chunksize=4)
+        for case, answer in zip(cases, found, strict=True):
+            yield case, list(different(case, answer))
+
+
+def attempted(given: Problem) -> Answered | str:
+    """Return what the oracle computes, or why it cannot: settings may be missing, shapes wrong."""
+    try:
+        return answered(given)
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        return f"it cannot be computed: {type(error).__name__}: {error}"
+
+
+def different(case: Case, found: Answered | str | None = None) -> Iterator[str]:
+    """Yield a sentence for everything in which a case differs from what the oracle computes.
+
+    `found` is what `attempted` returned, where it is known already.
+    """
     given = problem(case)
     if given.features != case.features:
         yield f"features must be {list(given.features)}, got {list(case.features)}"
-    found = answered(given)
+    found = attempted(given) if found is None else found
+    if isinstance(found, str):
+        yield found
+        return
     if set(found.values) != set(case.expected):
         yield f"expected must have {', '.join(found.values)}, got {', '.join(case.expected)}"
         return

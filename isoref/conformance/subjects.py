@@ -38,10 +38,10 @@ class Subject(NamedTuple):
 
 
 def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
-    """Yield three dense networks, two of convolutions, one with a skip, and one with a chain.
+    """Yield dense networks, two of convolutions, three with skips.
 
-    The chain leads from space 1 to 2 to 4 to 5, and from 1 to 4: each pair of the class is
-    connected, not all of them directly. Space 3 is another.
+    "around" connects the spaces 1 and 3, beside 2. The "chain" leads from space 1 to 2 to 4 to 5,
+    and from 1 to 4: each pair of the class is connected, not all of them directly.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
     >>> from isoref.tolerance import FLOAT64
     >>> context = Context(Calls(offer(Adapter)), FLOAT64, Corpus("", ()))
     >>> [subject.text for subject in subjects(context, tanh, "x")]
-    ['3-4-2', '4-3-3-2', '2-6-5-3', 'convolution', 'plane', 'skip', 'chain']
+    ['3-4-2', '4-3-3-2', '2-6-5-3', 'convolution', 'plane', 'skip', 'around', 'chain']
     """
     for text, net, x in context.networks(profile, key):
         yield Subject(text, (), net, x)
@@ -73,6 +73,10 @@ def subjects(context: Context, profile: Profile, key: str) -> Iterator[Subject]:
     layers = [Layer(**e) for e in _layers(context, rng, ((3, 2), (3, 3), (4, 3), (2, 4)))]
     x = rng.standard_normal((5, 2)).astype(context.dtype)
     yield Subject("skip", ("skip",), Network(layers, profile, skips=[(1, 2)]), x)
+    rng = context.rng(key, profile.name, "around")
+    layers = [Layer(**e) for e in _layers(context, rng, ((4, 3), (2, 4), (4, 2), (2, 4)))]
+    x = rng.standard_normal((5, 3)).astype(context.dtype)
+    yield Subject("around", ("skip",), Network(layers, profile, skips=[(1, 3)]), x)
     rng = context.rng(key, profile.name, "chain")
     shapes = ((3, 2), (3, 3), (4, 3), (3, 4), (3, 3), (2, 3))
     layers = [Layer(**entries) for entries in _layers(context, rng, shapes)]

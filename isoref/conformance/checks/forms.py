@@ -16,12 +16,11 @@ from isoref.conformance.edited import (
     outputs,
     returned,
     untouched,
-    wide,
 )
 from isoref.conformance.judge import Verdict, judged, worst_of
 from isoref.conformance.numerics import limit
 from isoref.conformance.plan import Check, Context, Trial, of_vectors
-from isoref.conformance.subjects import subjects
+from isoref.conformance.subjects import Run, Subject, of_subjects
 from isoref.conformance.vectors import Case
 from isoref.network import Network
 from isoref.tolerance import FLOAT64
@@ -49,6 +48,14 @@ def _diagonalise(context: Context, case: Case) -> Verdict:
 
 def _called(context: Context, net: Network, layer: int, side: str) -> Network:
     return returned(context, net, net.widths, "diagonalise", layer, side)
+
+
+def unfolded(net: Network, layer: int, side: str) -> NDArray:
+    """Return the matrix that a form decomposes: taps go with inputs, for "right" with outputs."""
+    weight = np.asarray(net.layers[layer].weight, np.float64)
+    if side == "right":
+        return np.moveaxis(weight, 1, -1).reshape(-1, weight.shape[1])
+    return weight.reshape(len(weight), -1)
 
 
 def _order(net: Network, layer: int) -> int:
@@ -111,22 +118,6 @@ def _wide(context: Context) -> Iterator[Trial]:
                     yield Trial(text.replace(" ", "-"), profile.name, (), run)
 
 
-def _subjects(context: Context) -> Iterator[Trial]:
-    """Forms of kernels, unfolded, and of connected spaces; of a space between narrow ones."""
-    profile = context.profiles[0]
-    for subject in subjects(context, profile, "forms"):
-        for layer in range(subject.net.depth + 1):
-            for side, spaces in FORMS.items():
-                there = [layer + k for k in spaces]
-                labels = {subject.net.label(s) for s in there}
-                if side == "full" and (subject.net.axes or len(labels) == 1):
-                    continue  # kernels and connected spaces have no such form in general
-                if subject.features and all(1 <= s <= subject.net.depth for s in there):
-                    text = f"{profile.name}.{subject.text}.{layer}.{side}"
-                    run = partial(_decomposed, net=subject.net, x=subject.x, layer=layer, side=side)
-                    yield Trial(text, profile.name, subject.features, run)
-
-
 def _made(
     context: Context, widths: tuple[int, ...], kind: str, rng: np.random.Generator, profile: Any
 ) -> Network:
@@ -150,8 +141,7 @@ def _made(
 
 def _decomposed(context: Context, net: Network, x: NDArray, layer: int, side: str) -> Verdict:
     got = _called(context, net, layer, side)
-    matrix = np.moveaxis(wide(net).layers[layer].weight, 1 if side == "right" else 0, 0)
-    values = np.linalg.svd(matrix.reshape(len(matrix), -1), compute_uv=False)
+    values = np.linalg.svd(unfolded(net, layer, side), compute_uv=False)
     spaces = [layer + k for k in FORMS[side]]
     own = backward_error(_order(net, layer), FLOAT64) * float(values[0])
     spread = factored(net, spaces, _order(net, layer), context.arithmetic)
@@ -159,14 +149,27 @@ def _decomposed(context: Context, net: Network, x: NDArray, layer: int, side: st
     return worst_of([*form, untouched(got, net, *spaces), function(got, net, x, spread)])
 
 
+def _sides(context: Context, subject: Subject) -> Iterator[Run]:
+    """Every side of every layer of kernels, or between connected spaces, that has one."""
+    net = subject.net
+    for layer in range(net.depth + 1) if subject.features else ():
+        for side, turns in FORMS.items():
+            labels = [net.label(layer + k) for k in turns if 1 <= layer + k <= net.depth]
+            tapless = np.prod(net.layers[layer].kernel) == 1 or side != "full"
+            if len(set(labels)) == len(turns) and tapless:
+                run = partial(_decomposed, context, net, subject.x, layer, side)
+                yield f"{layer}.{side}", (), run
+
+
 def _trials(context: Context) -> Iterator[Trial]:
     yield from VECTORS.trials(context)
     yield from _wide(context)
-    yield from _subjects(context)
+    yield from OTHERS.trials(context)
 
 
 LAW = "singular values in order, rows or columns orthogonal, full factors, the same function"
 VECTORS = of_vectors("L4.diagonalise", "S4.7", LAW, ("diagonalise",), _diagonalise)
+OTHERS = of_subjects("L4.diagonalise", "S4.7", LAW, ("diagonalise",), _sides, profiles=1)
 CHECKS: tuple[Check, ...] = (
     Check("L4.diagonalise", "S4.7", f"{LAW} (C07, C26)", ("diagonalise",), (), _trials),
 )

@@ -30,14 +30,17 @@ from isoref.conformance.numerics import limit
 from isoref.conformance.plan import Check, Context, of_vectors
 from isoref.conformance.subjects import Run, Subject, of_subjects
 from isoref.conformance.vectors import Case
+from isoref.connected import Share
 from isoref.edits import taken
 from isoref.gauge import rotate
 from isoref.layer import AXES
 from isoref.network import Network, Tangent
+from isoref.norms import downstream, root_of_positions
+from isoref.operator_norms import readings
 from isoref.propagation import forward
 from isoref.pruning import prune
 from isoref.tolerance import ARITHMETIC, FLOAT64, bounds
-from isoref.topology import grow, incoming
+from isoref.topology import grow, joint
 from isoref.windows import extents
 
 NDArray = np.ndarray[Any, Any]
@@ -54,7 +57,7 @@ def _prune(context: Context, case: Case) -> Verdict:
     net, x = case.network(context.dtype), case.array("x", context.dtype)
     space, count = int(case.settings["space"]), int(case.settings["count"])
     got = pruned(context, net, space, count)
-    matrix, bias = incoming(net, space), wide(net).layers[space - 1].bias
+    matrix, bias = joint(net, space), wide(net).layers[space - 1].bias
     values = _values(matrix)
     error = _error(context, net, space) * values[0]
     y, q = case.expected["y"], case.expected["q"]
@@ -76,14 +79,13 @@ def _prune(context: Context, case: Case) -> Verdict:
 def _live(context: Context, subject: Subject) -> Iterator[Run]:
     net = subject.net
     for space in subject.spaces:
+        n = net.widths[space]
+        if n > 1:
+            yield f"{space}", ("psi",), partial(_weakest, context, subject, space, n // 2)
+        if subject.text == "2-6-5-3":
+            yield f"most.{space}", ("psi",), partial(_weakest, context, subject, space, n - 1)
         if len(net.members(space)) > 1:
             yield f"joint.{space}", ("psi",), partial(_joint, context, subject, space)
-        elif net.widths[space] > 1:
-            count = net.widths[space] // 2
-            yield f"{space}", ("psi",), partial(_weakest, context, subject, space, count)
-            if subject.text == "2-6-5-3":
-                most = net.widths[space] - 1
-                yield f"most.{space}", ("psi",), partial(_weakest, context, subject, space, most)
 
 
 def _joint(context: Context, subject: Subject, space: int) -> Verdict:
@@ -117,10 +119,17 @@ def _weakest(context: Context, subject: Subject, space: int, count: int) -> Verd
 
 
 def _beside(got: Network, net: Network, space: int) -> Verdict:
-    """Judge that nothing has changed but what writes or reads the space, and its q."""
-    verdicts = []
+    """Judge that nothing has changed but what writes or reads the space, and the q of a constant.
+
+    Where a skip leaves a space the constants are 0 (S8.7), and its q stays too.
+    """
+    verdicts, class_ = [], net.members(space)
     for i, (layer, own) in enumerate(zip(got.layers, net.layers, strict=True)):
-        names = tuple(AXES) if i not in (space - 1, space) else ("bias", "q")[: 2 * (i == space)]
+        names: tuple[str, ...] = tuple(AXES)
+        if i + 1 in class_:
+            names = ("q",) if _left(net, i + 1) else ()
+        elif i in class_:
+            names = ("bias", "q", "psi") if _left(net, i) else ("bias", "q")
         for name in names:
             after, before = getattr(layer, name), getattr(own, name)
             if before is not None:
@@ -128,9 +137,18 @@ def _beside(got: Network, net: Network, space: int) -> Verdict:
     return worst_of(verdicts)
 
 
+def _left(net: Network, space: int) -> bool:
+    return any(source == space for source, _ in net.skips)
+
+
+def _absorbing(net: Network, space: int) -> list[int]:
+    """Return the spaces of the class whose neurons become constants that need not be 0."""
+    return [member for member in net.members(space) if not _left(net, member)]
+
+
 def _error(context: Context, net: Network, space: int) -> float:
     """Return E of singular values and kept rows, relative to σ_max: √n columns together."""
-    matrix = incoming(net, space)
+    matrix = joint(net, space)
     return sqrt(len(matrix)) * backward_error(max(matrix.shape), context.arithmetic)
 
 
@@ -141,8 +159,14 @@ def _values(matrix: NDArray) -> NDArray:
 
 
 def _optimal(context: Context, net: Network, got: Network, space: int, count: int) -> list[Verdict]:
-    """‖m_D‖ is least (C33): what is kept has the largest singular values, and is part of M."""
-    matrix, kept = incoming(net, space), incoming(got, space)
+    """‖m_D‖ is least (C33): what is kept has the largest singular values, and is part of M.
+
+    Of a class, M is `joint`; where a layer leads from the class to itself, its columns turn as well
+    and the certificate alone tells.
+    """
+    if any(m + 1 in net.members(space) for m in net.members(space)):
+        return []
+    matrix, kept = joint(net, space), joint(got, space)
     values, left = _values(matrix), _values(kept)
     error = _error(context, net, space) * values[0]
     lost = np.linalg.eigvalsh(matrix.T @ matrix - kept.T @ kept)[::-1]
@@ -156,27 +180,28 @@ def _optimal(context: Context, net: Network, got: Network, space: int, count: in
 
 
 def _both_updates(context: Context, net: Network, got: Network, space: int) -> list[Verdict]:
-    """What goes from b and W enters q and ψ: q + b·b and ψ + W b of the space do not change."""
-    found = []
-    for tree in (net, got):
-        below, above = wide(tree).layers[space - 1 : space + 1]
-        found.append(
-            (below.q + below.bias @ below.bias, above.psi + summed(above.weight, below.bias))
-        )
-    below, above = wide(net).layers[space - 1 : space + 1]
-    own = 2 * _error(context, net, space)
-    length = float(np.linalg.norm(below.bias))
-    size = np.abs(above.psi) + np.sqrt((above.weight**2).sum(axis=1)) * length
-    return [
-        judged("q + b·b", found[1][0], found[0][0], own * found[0][0]),
-        judged("ψ + W b", found[1][1], found[0][1], own * size),
-    ]
+    """What goes from b and W enters q and ψ: q + b·b and ψ + W b of a space do not change."""
+    own, verdicts = 2 * _error(context, net, space), []
+    for member in _absorbing(net, space):
+        found = []
+        for tree in (net, got):
+            below, above = wide(tree).layers[member - 1 : member + 1]
+            found.append(
+                (below.q + below.bias @ below.bias, above.psi + summed(above.weight, below.bias))
+            )
+        verdicts.append(judged("q + b·b", found[1][0], found[0][0], own * found[0][0]))
+        if member + 1 not in net.members(space):
+            below, above = wide(net).layers[member - 1 : member + 1]
+            length = float(np.linalg.norm(below.bias))
+            size = np.abs(above.psi) + np.sqrt((above.weight**2).sum(axis=1)) * length
+            verdicts.append(judged("ψ + W b", found[1][1], found[0][1], own * size))
+    return verdicts
 
 
 def _certified(context: Context, subject: Subject, got: Network, space: int, count: int) -> Verdict:
     """‖Δy‖ stays within the certificate of the best subspace, and rounding."""
     net, x = wide(subject.net), subject.x.astype(np.float64)
-    error = _error(context, net, space) * _values(incoming(net, space))[0]
+    error = _error(context, net, space) * _values(joint(net, space))[0]
     before = bounds(net, x)
     after = bounds(wide(got), x, deviation=_spread(context, net, space, count))
     limits = _lengths(before.y + after.y) + _change(net, space, count, x, error)
@@ -186,26 +211,38 @@ def _certified(context: Context, subject: Subject, got: Network, space: int, cou
 
 
 def _change(net: Network, space: int, count: int, x: NDArray, error: float) -> float:
-    """Return what replacing the weakest directions changes at most: S5.6, with ‖m_D‖ + error."""
+    """Return what replacing the weakest directions changes at most: S5.6, with ‖m_D‖ + error.
+
+    In a class every space adds its part, and what a skip carries on of the biases too (S8.9).
+    """
     net, image = wide(net), extents(x)
     longest = float(_lengths(x.astype(np.float64)).max(initial=0.0))
-    _, certificate = prune(net, space, count=count, radius=longest, image=image or None)
-    taps = sqrt(prod(net.layers[space - 1].kernel))
-    discarded = certificate.discarded + certificate.radius * taps * error
-    return float(certificate.coefficient * discarded)
+    _, found = prune(net, space, count=count, radius=longest, image=image or None)
+    total, where = 0.0, readings(net, image)
+    for part in (Share(space, found.discarded, found.radius), *found.others):
+        taps = sqrt(prod(net.layers[part.space - 1].kernel))
+        beside = root_of_positions(where[part.space - 1]) * _left(net, part.space)
+        discarded = part.discarded + (part.radius * taps + beside) * error
+        total += downstream(net, part.space, image) * discarded
+    return float(total)
 
 
 def _spread(context: Context, net: Network, space: int, count: int) -> Tangent:
     """Return the deviations of the pruned parameters."""
-    matrix, n = incoming(net, space), net.widths[space]
+    matrix, n = joint(net, space), net.widths[space]
     order, arithmetic = max(matrix.shape), context.arithmetic
-    found = taken(factored(net, [space], order, arithmetic), space, np.arange(n - count))
-    below, above = wide(net).layers[space - 1 : space + 1]
     own = 2 * (skew(order, arithmetic) + unit(n + 1, arithmetic))
-    length = float(np.linalg.norm(below.bias))
-    size = np.abs(above.psi) + np.sqrt((above.weight**2).sum(axis=1)) * length
-    parts = {(space - 1, "q"): own * (below.q + length**2), (space, "psi"): own * size}
-    return with_entries(found, parts)
+    found, parts = factored(net, [space], order, arithmetic), {}
+    for member in _absorbing(net, space):
+        below, above = wide(net).layers[member - 1 : member + 1]
+        length = float(np.linalg.norm(below.bias))
+        size = np.abs(above.psi) + np.sqrt((above.weight**2).sum(axis=1)) * length
+        if member + 1 in net.members(space):  # ψ turns and loses rows as well
+            size = np.broadcast_to(np.sqrt((size**2).sum(axis=0)), size.shape)
+        before = found.layers[member].psi
+        parts[member - 1, "q"] = own * (below.q + length**2)
+        parts[member, "psi"] = np.hypot(before, own * size)
+    return taken(with_entries(found, parts), space, np.arange(n - count))
 
 
 def _lengths(samples: NDArray) -> NDArray:

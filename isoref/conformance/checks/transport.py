@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from math import cos, sin, sqrt
 from typing import Any
@@ -30,6 +31,7 @@ from isoref.conformance.subjects import Run, Subject, of_subjects
 from isoref.conformance.vectors import Case
 from isoref.gauge import acted
 from isoref.network import Network, tree_map
+from isoref.profiles import Profile
 from isoref.tolerance import FACTOR, FLOAT64
 
 NDArray = np.ndarray[Any, Any]
@@ -48,15 +50,18 @@ def _transports(context: Context) -> Iterator[Trial]:
         if case.fits(context.dtype):
             features = (*case.features, *_rule(names_of(case)))
             text = case.id.removeprefix("L6.transport.")
-            yield Trial(text, case.profile.name, features, partial(_transport, case=case))
+            profile = context.profiles[0]  # a transport depends on none
+            yield Trial(
+                text, profile.name, features, partial(_transport, case=case, profile=profile)
+            )
 
 
 def _rule(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(rule for rule, own in NAMES.items() if set(own) & set(names))
 
 
-def _transport(context: Context, case: Case) -> Verdict:
-    net, space = case.network(context.dtype), int(case.settings["space"])
+def _transport(context: Context, case: Case, profile: Profile) -> Verdict:
+    net, space = replace(case.network(context.dtype), profile=profile), int(case.settings["space"])
     state = state_of(context, case, int(case.settings.get("steps", 1)))
     return expected(
         context, case, carried(context, net, state, space, case.array("R", context.dtype))
@@ -95,24 +100,24 @@ def _second(context: Context, subject: Subject, space: int) -> Verdict:
 
 def _refuse(context: Context, subject: Subject) -> Iterator[Run]:
     for space in subject.spaces:
-        R = drawn(context, subject, space, "refuse")
-        yield f"{space}", ("adamw",), partial(_refused, context, subject, space, R)
-        for name, near in _nearly(context, subject.net.widths[space]):
-            run = partial(_refused, context, subject, space, near)
-            yield f"{name}.{space}", ("adamw",), run
+        turns = {f"{space}": drawn(context, subject, space, "refuse")}
+        for name, near in _nearly(context, subject, space):
+            turns[f"{name}.{space}"] = near
+        for name, R in turns.items():
+            yield name, ("adamw",), partial(_refused, context, subject, space, R)
 
 
-def _nearly(context: Context, n: int) -> Iterator[tuple[str, NDArray]]:
-    """Yield rotations that look like signed permutations in their first rows, but
-    for small angles, in their symmetry.
-    """
-    ends, small = np.eye(n), np.eye(n)
-    ends[-2:, -2:] = np.array([[3, 4], [-4, 3]]) / 5
-    yield "ends", ends
-    angle = 16 * sqrt(np.finfo(context.dtype).eps)
-    small[:2, :2] = [[cos(angle), sin(angle)], [-sin(angle), cos(angle)]]
-    yield "small", small
-    yield "mirror", np.eye(n) - 2 / n * np.ones((n, n))
+def _nearly(context: Context, subject: Subject, space: int) -> Iterator[tuple[str, NDArray]]:
+    """Yield what may pass for a signed permutation: most rows are, or the matrix is symmetric."""
+    n = subject.net.widths[space]
+    first, last, angle = np.eye(n), np.eye(n), 16 * sqrt(np.finfo(context.dtype).eps)
+    last[-2:, -2:] = np.array([[3, 4], [-4, 3]]) / 5
+    yield "ends", last
+    first[:2, :2] = [[cos(angle), sin(angle)], [-sin(angle), cos(angle)]]
+    yield "small", first
+    yield "plane", signed(context, subject, space) @ last[::-1, ::-1]
+    if n > 2:  # at 2 it exchanges the neurons
+        yield "mirror", np.eye(n) - 2 / n * np.ones((n, n))
 
 
 def _refused(context: Context, subject: Subject, space: int, R: NDArray) -> Verdict:

@@ -122,7 +122,7 @@ def _rotate(problem: Problem) -> Answer:
 
 def _diagonalise(problem: Problem) -> Answer:
     net, layer, side = problem.tree("net"), problem.settings["layer"], problem.settings["side"]
-    found = edits.factors(net[layer]["weight"])
+    found = edits.factors(edits.unfolded(net[layer]["weight"], side))
     turns = [(layer + 1, found.U.T)] if side in ("left", "full") else []
     turns += [(layer, found.V.T)] if side in ("right", "full") else []
 
@@ -142,7 +142,7 @@ def _drop(problem: Problem) -> Answer:
     space, neurons = problem.settings["space"], list(problem.settings["neurons"])
 
     def run(noise: Rounding) -> Outcome:
-        left = edits.dropped(net, space, neurons, c, noise)
+        left = edits.dropped(net, space, neurons, c, problem.skips, noise)
         evaluation = _evaluation(problem, left, noise)
         return Outcome({**named("net", left), "y": evaluation.y}, tuple(evaluation.active))
 
@@ -151,7 +151,7 @@ def _drop(problem: Problem) -> Answer:
 
 def _prune(problem: Problem) -> Answer:
     net, space, count = problem.tree("net"), problem.settings["space"], problem.settings["count"]
-    found = edits.factors(edits.incoming(net, space))
+    found = edits.factors(edits.joint(net, space, problem.skips))
 
     def run(noise: Rounding) -> Outcome:
         left = edits.pruned(net, space, count, found, problem.skips, noise)
@@ -176,13 +176,15 @@ def _step(problem: Problem) -> Answer:
 
 
 def _transport(problem: Problem) -> Answer:
+    """Moments turn as gradients do; squares follow a signed permutation without its signs."""
     R, space = numbers(problem.inputs["R"]), problem.settings["space"]
     moments = _moments(problem)
 
     def run(noise: Rounding) -> Outcome:
         found: dict[str, NDArray] = {}
         for name, tree in moments.items():
-            turned = edits.rotated(tree, space, R, problem.skips, noise)
+            own = np.abs(R) if name == "second" else R
+            turned = edits.rotated(tree, space, own, problem.skips, noise)
             found |= named(f"state.{name}", turned)
         return Outcome(found)
 

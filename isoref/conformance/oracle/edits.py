@@ -36,9 +36,30 @@ def turned(R: NDArray, array: NDArray, axis: int, noise: Rounding) -> NDArray:
     return np.moveaxis(found.reshape(len(found), *front.shape[1:]), 0, axis)
 
 
-def dropped(net: Tree, space: int, neurons: list[int], c: NDArray, noise: Rounding) -> Tree:
-    """Return the tree without neurons, as if they were constants c: q + c·c, ψ + W c (S5.3)."""
-    found = [dict(layer) for layer in net]
+def dropped(
+    net: Tree, space: int, neurons: list[int], c: NDArray, skips: Skips, noise: Rounding
+) -> Tree:
+    """Return the tree without neurons, as if they were constants c: q + c·c, ψ + W c (S5.3).
+
+    Spaces that skips connect lose them together; there c is 0 where a skip leaves, and b in the
+    others (S8.7).
+    """
+    found, together = [dict(layer) for layer in net], members(space, skips, len(net))
+    for member in together:
+        if not left(member, skips):
+            constants = c if member == space else net[member - 1]["bias"][neurons]
+            _absorb(found, member, neurons, constants, noise)
+    kept = [k for k in range(len(net[space - 1]["bias"])) if k not in neurons]
+    for member in together:
+        below, above = found[member - 1], found[member]
+        for name in ("weight", "bias", "psi"):
+            if name in below:
+                below[name] = below[name][kept]
+        above["weight"] = above["weight"][:, kept]
+    return found
+
+
+def _absorb(found: Tree, space: int, neurons: list[int], c: NDArray, noise: Rounding) -> None:
     below, above = found[space - 1], found[space]
     column, one = c[:, None], numbers(np.ones((1, 1)))
     below["q"] = noise.contracted((column.T, column), (one, below["q"].reshape(1, 1)))[0, 0]
@@ -46,12 +67,6 @@ def dropped(net: Tree, space: int, neurons: list[int], c: NDArray, noise: Roundi
     psi = gains(above).reshape(-1, 1)
     sums = noise.contracted((gone.reshape(-1, len(neurons)), column), (psi, one))
     above["psi"] = sums.reshape(above["psi"].shape)
-    kept = [k for k in range(len(below["bias"])) if k not in neurons]
-    for name in ("weight", "bias", "psi"):
-        if name in below:
-            below[name] = below[name][kept]
-    above["weight"] = above["weight"][:, kept]
-    return found
 
 
 class Factors(NamedTuple):
@@ -71,10 +86,29 @@ def factors(matrix: NDArray) -> Factors:
     )
 
 
-def incoming(net: Tree, space: int) -> NDArray:
-    """Return M = [W | ψ] of the layer that writes a space, unfolded."""
-    layer = net[space - 1]
-    return np.concatenate([flat(layer), gains(layer)], 1) if "psi" in layer else flat(layer)
+def unfolded(weight: NDArray, side: str) -> NDArray:
+    """Return the matrix of a form: taps count as inputs for "left", as outputs for "right"."""
+    if side == "right":
+        return np.moveaxis(weight, 1, -1).reshape(-1, weight.shape[1])
+    return weight.reshape(len(weight), -1)
+
+
+def joint(net: Tree, space: int, skips: Skips) -> NDArray:
+    """Return M = [W | ψ], unfolded, of the layer that writes a space.
+
+    Of connected spaces it is all M side by side, with the biases where a skip leaves (S8.7).
+    """
+    found = []
+    for member in members(space, skips, len(net)):
+        layer = net[member - 1]
+        found += [flat(layer), gains(layer)] if "psi" in layer else [flat(layer)]
+        found += [layer["bias"][:, None]] if left(member, skips) else []
+    return np.concatenate(found, 1)
+
+
+def left(space: int, skips: Skips) -> bool:
+    """Whether a skip leaves a space."""
+    return any(source == space for source, _ in skips)
 
 
 def computed(Q: NDArray, noise: Rounding) -> NDArray:
@@ -91,7 +125,7 @@ def singular_values(found: Factors, noise: Rounding) -> NDArray:
 def pruned(
     net: Tree, space: int, count: int, found: Factors, skips: Skips, noise: Rounding
 ) -> Tree:
-    """Return the tree whose `count` last directions of M are absorbed with c = b_D.
+    """Return the tree whose `count` last directions of `joint` are absorbed with c = b_D.
 
     M errs by (½√(m+n) + 2)u‖M‖ in all; that turns the directions that go into the kept ones, k, by
     −u_Dᵀ Ṁ v_k/s_k.
@@ -105,7 +139,7 @@ def pruned(
     turn = np.concatenate([R[:kept] - N.T @ R[kept:], R[kept:] + N @ R[:kept]])
     moved = rotated(net, space, turn, skips, noise)
     gone = list(range(kept, n))
-    return dropped(moved, space, gone, moved[space - 1]["bias"][gone], noise)
+    return dropped(moved, space, gone, moved[space - 1]["bias"][gone], skips, noise)
 
 
 def _array(matrix: Any, rows: int) -> NDArray:

@@ -144,6 +144,7 @@ def _share(problem: Problem, space: Active, a: NDArray, r: NDArray) -> NDArray:
     with np.errstate(all="ignore"):
         share = np.where(a == 0, 0.0, a / radii[:, None])
         found = np.sqrt(np.sum(share**2, axis=1))
+        found = np.where(np.isinf(found), np.hypot.reduce(share, axis=1), found)
         if tau is not None:
             away = np.array([_float(abs(v - tau)) for v in space.r.ravel()])
             found = np.maximum(found, np.where(r[:, 0] == 0, 0.0, r[:, 0] / away))

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from isoref.conformance.oracle.cases import activation, gauge, networks, optimisers, topology
+from isoref.conformance.oracle.cases import (
+    activation,
+    extremes,
+    forms,
+    gauge,
+    networks,
+    optimisers,
+    removals,
+    states,
+    topology,
+)
 from isoref.conformance.oracle.problem import Problem
 
 FILES = {
@@ -14,8 +24,12 @@ FILES = {
     "gauge": gauge.problems,
     "topology": topology.problems,
     "optimisers": optimisers.problems,
+    "extremes": extremes.problems,
+    "forms": forms.problems,
+    "removals": removals.problems,
+    "states": states.problems,
 }
-"""The problems of each file."""
+"""The problems of each file. A new one comes last: numbers go on, and ids stay."""
 
 
 def problems() -> Iterator[tuple[str, Problem]]:

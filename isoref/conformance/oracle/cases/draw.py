@@ -107,6 +107,11 @@ class Draw:
         return turn
 
 
+def every_other(profile: int, number: int) -> bool:
+    """Whether a profile has a case: the first, tanh, has all, the others every second one."""
+    return profile == 0 or (profile + number) % 2 == 1
+
+
 def how(layers: int, *given: Mapping[str, int]) -> tuple[Mapping[str, int], ...]:
     """Return how each layer reads an image, the usual unless given."""
     found = [*given, *({} for _ in range(layers - len(given)))]

@@ -65,7 +65,7 @@ def problems() -> Iterator[Problem]:
         for family in FAMILIES:
             for shape in SHAPES[:2] if number % 2 else (SHAPES[0], SHAPES[2 + number // 2 % 2]):
                 profile = PROFILES[number % len(PROFILES)]
-                yield _step(profile, family, shape, note, rule, steps, number)
+                yield step(profile, family, shape, note, rule, steps, number)
                 number += 1
     for p, profile in enumerate(PROFILES):
         for k, (shape, space) in enumerate(TURNED):
@@ -73,7 +73,7 @@ def problems() -> Iterator[Problem]:
                 yield rotation("L6.transport", profile, FAMILIES[(p + k) // 2 % 3], shape, space, p)
 
 
-def _step(
+def step(
     profile: str,
     family: int,
     shape: Shape,
@@ -82,6 +82,7 @@ def _step(
     steps: int,
     number: int,
 ) -> Problem:
+    """Return the problem of one step of a rule after `steps` others."""
     draw = Draw(family, "step", profile, note, number)
     psi = number % 4 < 3
     net = draw.network(shape.widths, kernels=shape.kernels, psi=psi)

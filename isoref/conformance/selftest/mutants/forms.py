@@ -92,3 +92,48 @@ def values_off_by_a_few_hundred_roundings(right: Right, net: Any, layer: int, si
     weight = found.layers[layer].weight
     more = weight.dtype.type(1 + 300 * np.finfo(weight.dtype).eps)
     return changed(found, layer, weight=weight * more)
+
+
+@wrong("diagonalise", "L4.diagonalise", origin=PUBLIC)
+def flattens_a_kernel_as_it_lies(right: Right, net: Any, layer: int, side: str) -> Any:
+    """The columns of the right form are those of memory, whatever axis they belong to."""
+    weight = net.layers[layer].weight
+    if side != "right" or weight.ndim == 2:
+        return right(net, layer, side)
+    u, _, _ = np.linalg.svd(weight.reshape(weight.shape[1], -1))
+    return acted(net, layer, np.ascontiguousarray(u.T))
+
+
+@wrong("diagonalise", "L4.diagonalise", origin=PUBLIC)
+def diagonalises_the_sum_of_the_taps(right: Right, net: Any, layer: int, side: str) -> Any:
+    weight = net.layers[layer].weight
+    u, _, vt = np.linalg.svd(weight.reshape(*weight.shape[:2], -1).sum(axis=2))
+    if side in ("left", "full"):
+        net = acted(net, layer + 1, np.ascontiguousarray(u.T))
+    return acted(net, layer, vt) if side in ("right", "full") else net
+
+
+@wrong("diagonalise", "L4.diagonalise")
+def diagonalises_one_of_the_connected_spaces(right: Right, net: Any, layer: int, side: str) -> Any:
+    found, space = right(net, layer, side), layer + (side != "right")
+    layers = [
+        own if net.skips and i not in (space - 1, space) else turned
+        for i, (turned, own) in enumerate(zip(found.layers, net.layers, strict=True))
+    ]
+    return found.rebuilt(layers)
+
+
+@wrong("diagonalise", "L4.diagonalise", origin=PUBLIC)
+def counts_equal_values_once(right: Right, net: Any, layer: int, side: str) -> Any:
+    """Singular vectors of a value that repeats are taken for one and the same."""
+
+    def distinct(R: NDArray) -> NDArray:
+        s = np.linalg.svd(net.layers[layer].weight, compute_uv=False)
+        near = np.flatnonzero(np.abs(np.diff(s)) <= 1e-6 * s[0])
+        found = R.copy()
+        found[near + 1] = found[near]
+        return found
+
+    if net.layers[layer].kernel or not net.layers[layer].weight.any():
+        return right(net, layer, side)
+    return spectral(net, layer, side, distinct)

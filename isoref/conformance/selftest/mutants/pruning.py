@@ -9,9 +9,13 @@ import numpy as np
 
 import isoref
 from isoref.conformance.selftest.mutant import PUBLIC, Mutant, registry
+from isoref.conformance.selftest.mutants.changes import changed
 from isoref.conformance.selftest.mutants.removal import absorbing
+from isoref.diagonal import rotation
+from isoref.factor import left_factors
 from isoref.gauge import acted
 from isoref.network import plain
+from isoref.topology import joint
 
 FOUND: list[Mutant] = []
 wrong = registry(FOUND)
@@ -102,3 +106,32 @@ def prunes_by_the_smallest_weights(right: Right, net: Any, space: int, count: in
     """The entries of the bias decide."""
     weakest = np.argsort(np.abs(net.layers[space - 1].bias))[:count]
     return isoref.drop(net, space, [int(k) for k in weakest])[0]
+
+
+@wrong("prune", "L5.prune", origin=PUBLIC)
+def prunes_by_one_matrix_of_the_connected_spaces(
+    right: Right, net: Any, space: int, count: int
+) -> Any:
+    """Neurons that are dead in one space of a class go from all."""
+    return pruning(net, space, count, lambda R: R, joined)
+
+
+@wrong("prune", "L5.prune", origin=PUBLIC)
+def prunes_kernels_by_the_sum_of_their_taps(right: Right, net: Any, space: int, count: int) -> Any:
+    layer = net.layers[space - 1]
+    if not layer.kernel:
+        return right(net, space, count)
+    rows = layer.weight.reshape(*layer.weight.shape[:2], -1).sum(axis=2)
+    return pruning(net, space, count, lambda R: R, lambda layer: rows)
+
+
+@wrong("prune", "L5.prune")
+def absorbs_constants_where_a_skip_leaves(right: Right, net: Any, space: int, count: int) -> Any:
+    u, _ = left_factors(joint(net, space))
+    n, turned = net.widths[space], rotation(net, space, u.T).apply(net)
+    found = right(net, space, count)
+    for source, _ in net.skips:
+        c = turned.layers[source - 1].bias[n - count :]
+        if source in net.members(space):
+            found = changed(found, source - 1, q=net.layers[source - 1].q + (c * c).sum())
+    return found

@@ -104,3 +104,23 @@ def absorbs_with_an_error_of_forty_roundings(
     right: Right, net: Any, space: int, neurons: Any, c: Any
 ) -> Any:
     return right(net, space, neurons, c * c.dtype.type(1 + 20 * np.finfo(c.dtype).eps))
+
+
+@wrong("drop", "L5.drop")
+def drops_constants_from_all_connected_spaces(
+    right: Right, net: Any, space: int, neurons: Any, c: Any
+) -> Any:
+    """Where a skip leaves a space, the constants are 0, because the skip carries none on."""
+    found = right(net, space, neurons, c)
+    for source, _ in net.skips:
+        if source in net.members(space):
+            found = changed(found, source - 1, q=net.layers[source - 1].q + (c * c).sum())
+    return found
+
+
+@wrong("drop", "L5.laws")
+def keeps_what_a_skip_carries(right: Right, net: Any, space: int, neurons: Any, c: Any) -> Any:
+    """Neurons of a space that a skip leaves stay, even those that were grown with zero rows."""
+    if any(source == space for source, _ in net.skips):
+        return net
+    return right(net, space, neurons, c)

@@ -71,3 +71,41 @@ def starts_afresh(right: Right, net: Any, state: Any, space: int, R: Any) -> Any
     except ValueError:
         zero = {name: 0.0 * tree for name, tree in state["moments"].items()}
         return {"steps": state["steps"], "moments": zero}
+
+
+@wrong("transport", "L6.transport", origin=PUBLIC)
+def transports_the_first_moment_alone(
+    right: Right, net: Any, state: Any, space: int, R: Any
+) -> Any:
+    found = right(net, state, space, R)
+    second = {k: v for k, v in state["moments"].items() if k == "second"}
+    return {**found, "moments": {**found["moments"], **second}}
+
+
+@wrong("transport", "L6.transport")
+def transports_one_of_the_connected_spaces(
+    right: Right, net: Any, state: Any, space: int, R: Any
+) -> Any:
+    found = right(net, state, space, R)
+    moments = {}
+    for name, tree in found["moments"].items():
+        layers = list(tree.layers)
+        for i, own in enumerate(state["moments"][name].layers):
+            if net.skips and i not in (space - 1, space):
+                layers[i] = own
+        moments[name] = tree.rebuilt(layers)
+    return {**found, "moments": moments}
+
+
+@wrong("transport", "L6.refuse", origin=PUBLIC)
+def takes_a_small_rotation_for_none(right: Right, net: Any, state: Any, space: int, R: Any) -> Any:
+    near = np.round(R)
+    close = np.abs(R - near).max() < 0.02
+    return right(net, state, space, near.astype(R.dtype) if close else R)
+
+
+@wrong("transport", "L6.refuse")
+def asks_for_one_whole_entry(right: Right, net: Any, state: Any, space: int, R: Any) -> Any:
+    if not (np.abs(R) == 1).any():
+        return right(net, state, space, R)
+    return carried(net, state, space, lambda name: R * R if name == "second" else R)
