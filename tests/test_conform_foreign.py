@@ -39,7 +39,7 @@ def activation(profile, a, q):
     h, g = [], []
     for k in range(rows):
         row = a["data"][k * n : (k + 1) * n]
-        r = math.sqrt(sum(x * x for x in row) + q)
+        r = math.hypot(*row, math.sqrt(q))
         gain = math.tanh(r) / r if r else 1.0
         h += [spell(gain * x) for x in row]
         g += [spell(gain)]

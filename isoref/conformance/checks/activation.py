@@ -148,19 +148,19 @@ def _zero(context: Context, profile: Profile, a: NDArray) -> Verdict:
 
 CHECKS: tuple[Check, ...] = (
     of_vectors(
-        "L1.values", "S2.1", "h = γ(r) a and g = γ(r), r = √(‖a‖² + q)", ("activation",), _values
+        "L1.values", "S2.2", "h = γ(r) a and g = γ(r), r = √(‖a‖² + q)", ("activation",), _values
     ),
-    of_law("L1.rows", "S2.1", "each row by itself, in any order", ("activation",), _rows),
+    of_law("L1.rows", "S1.2", "each row by itself, in any order", ("activation",), _rows),
     of_law(
         "L1.conduct",
-        "S2.1",
+        "S2.5",
         "the same answer twice; no rows; zero vectors have h = 0 and g = σ′(0)",
         ("activation",),
         _conduct,
     ),
     of_law(
         "L1.equivariance",
-        "S2.5",
+        "S2.4",
         "h(Ra) = R h(a) and g(Ra) = g(a) for rotations without rounding, of the right h (C01)",
         ("activation",),
         _equivariance,

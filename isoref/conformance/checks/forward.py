@@ -132,7 +132,7 @@ def _needs(*ids: str) -> tuple[str, ...]:
 
 
 CHECKS: tuple[Check, ...] = (
-    of_vectors("L2.values", "S2.3", "y of a network", ("forward",), _values, _needs()),
+    of_vectors("L2.values", "S2.1", "y of a network", ("forward",), _values, _needs()),
     of_law("L2.rows", "S1.2", "each row by itself, in any order", ("forward",), _rows),
     of_law("L2.conduct", "S1.2", "the same answer twice; no rows", ("forward",), _conduct),
     of_law(
