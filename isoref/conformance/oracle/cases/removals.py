@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isoref.conformance.oracle.cases.draw import FAMILIES, PROFILES, Draw, every_other, how
+from isoref.conformance.oracle.cases.draw import FAMILIES, PROFILES, Draw, every_other
 from isoref.conformance.oracle.cases.networks import IMAGES, Shape
+from isoref.conformance.oracle.cases.topology import surgery
 from isoref.conformance.oracle.edits import joint, left
 from isoref.conformance.oracle.network import members
 from isoref.conformance.oracle.numbers import NDArray
@@ -104,13 +105,13 @@ def problems() -> Iterator[Problem]:
             if every_other(p, number):
                 draw, inputs = _network("L5.grow", profile, p + number, shape)
                 settings: dict[str, object] = {"space": space, "count": new}
-                yield _problem("L5.grow", profile, draw, shape, inputs, settings)
+                yield surgery("L5.grow", profile, draw, shape, inputs, settings)
         for number, (shape, space, neurons) in enumerate(DROPPED):
             if every_other(p, number):
                 draw, inputs = _network("L5.drop", profile, p + number, shape)
                 inputs["values"] = draw.array(len(neurons))
                 settings = {"space": space, "neurons": list(neurons)}
-                yield _problem("L5.drop", profile, draw, shape, inputs, settings)
+                yield surgery("L5.drop", profile, draw, shape, inputs, settings)
         for number, one in enumerate(PRUNED):
             if every_other(p, number):
                 tries = (_pruned(profile, p + number if number > 1 else 0, one, k) for k in count())
@@ -122,7 +123,7 @@ def _pruned(profile: str, number: int, one: Pruned, attempt: int) -> Problem:
     again = [attempt] if attempt else []
     draw, inputs = _network("L5.prune", profile, number, shape, *again)
     hide(draw, inputs, shape, space, gone, constant)
-    return _problem("L5.prune", profile, draw, shape, inputs, {"space": space, "count": gone})
+    return surgery("L5.prune", profile, draw, shape, inputs, {"space": space, "count": gone})
 
 
 def separated(problem: Problem) -> bool:
@@ -174,25 +175,3 @@ def _network(
     psi = check != "L5.grow" or number // 2 % 2 == 0
     net = draw.network(shape.widths, kernels=shape.kernels, scale=scale, psi=psi)
     return draw, {**net, "x": draw.array(shape.batch, shape.widths[0], *shape.image)}
-
-
-def _problem(
-    check: str,
-    profile: str,
-    draw: Draw,
-    shape: Shape,
-    inputs: dict[str, NDArray],
-    settings: dict[str, object],
-) -> Problem:
-    readings = how(len(shape.widths) - 1, *shape.how)
-    return Problem(
-        check,
-        profile,
-        draw.family,
-        inputs,
-        settings,
-        readings,
-        shape.skips,
-        shape.flags,
-        shape.note,
-    )

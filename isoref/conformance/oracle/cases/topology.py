@@ -39,20 +39,18 @@ def problems() -> Iterator[Problem]:
         for number, (shape, space, count) in enumerate(GROWN):
             family, psi = FAMILIES[(p + number) % 3], (p + number) % 2 == 0
             draw, inputs = _network("L5.grow", profile, family, shape, psi=psi)
-            yield _problem(
-                "L5.grow", profile, draw, shape, inputs, {"space": space, "count": count}
-            )
+            yield surgery("L5.grow", profile, draw, shape, inputs, {"space": space, "count": count})
         for number, (shape, space, neurons) in enumerate(DROPPED):
             draw, inputs = _network("L5.drop", profile, FAMILIES[(p + number) % 3], shape)
             inputs["values"] = draw.array(len(neurons)) * ("zero constants" not in shape.flags)
             settings = {"space": space, "neurons": list(neurons)}
-            yield _problem("L5.drop", profile, draw, shape, inputs, settings)
+            yield surgery("L5.drop", profile, draw, shape, inputs, settings)
         for number, (shape, space, count, biased) in enumerate(PRUNED):
             family = (24, 53)[(p + number) % 2]
             draw, inputs = _network("L5.prune", profile, family, shape)
             _hide(draw, inputs, space, count, biased)
             settings = {"space": space, "count": count}
-            yield _problem("L5.prune", profile, draw, shape, inputs, settings)
+            yield surgery("L5.prune", profile, draw, shape, inputs, settings)
 
 
 def _network(
@@ -64,7 +62,7 @@ def _network(
     return draw, {**net, "x": draw.array(2, shape.widths[0], *shape.image)}
 
 
-def _problem(
+def surgery(
     check: str,
     profile: str,
     draw: Draw,
@@ -72,6 +70,7 @@ def _problem(
     inputs: dict[str, NDArray],
     settings: dict[str, object],
 ) -> Problem:
+    """Return the problem of an edit of a network of this shape."""
     readings = how(len(shape.widths) - 1, *shape.how)
     return Problem(
         check,
