@@ -53,7 +53,7 @@ def arbitrary(context: Context, key: str, rounds: int) -> Iterator[tuple[Profile
         for kind, largest in KINDS.items():
             claimed = context.profiles[order[count % len(order)]]
             rng, count = context.rng(key, kind, str(k)), count + 1
-            image = tuple(int(rng.integers(4, extent + 1)) for extent in largest)
+            image = tuple(int(rng.integers(extent // 2, extent + 1)) for extent in largest)
             net = _network(context, rng, _other(claimed, rng), kind, image)
             net, sizes = _resized(net, rng)
             x = _inputs(rng, (int(rng.integers(1, rng.choice([7, 7, 25]))), net.widths[0], *image))
@@ -148,6 +148,8 @@ def _layer(
     """Return layer i of these widths, with a kernel and a way to read images if there are any."""
     n, m = widths[i : i + 2]
     kernel = tuple(int(k) for k in rng.choice([1, 2, 3, 3, 5], axes))
+    if rng.random() < 0.5:
+        kernel = kernel[:1] * axes
     gained = 0.0 if "psi" in context.calls.offer.unsupported else 0.7
     entries = {
         "weight": rng.standard_normal((m, n, *kernel)) / np.sqrt(n * np.prod(kernel)),

@@ -27,7 +27,7 @@ COPIES = {True: 60, False: 900}
 """So often the rows of a batch come in a long one, of a network with features and without."""
 CALLS = 64
 """So often one call is repeated."""
-ROUNDS = 8
+ROUNDS = 6
 """Networks of every kind that are drawn."""
 
 

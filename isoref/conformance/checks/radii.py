@@ -7,6 +7,7 @@ blocks in the last rows alone. Here radii go from end to end of the range in one
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from math import sqrt
 from typing import Any
@@ -18,6 +19,8 @@ from isoref.conformance.checks.activation import Cases
 from isoref.conformance.judge import Verdict, equal, judged, worst_of
 from isoref.conformance.limits import of_activation
 from isoref.conformance.plan import Check, Context, of_law
+from isoref.layer import Layer
+from isoref.network import Network, Tangent
 from isoref.perceptron import activation as state_of
 from isoref.perceptron import activation_vjp
 from isoref.profiles import Profile, relu
@@ -183,6 +186,49 @@ def _limits(
     return found[0], found[1]
 
 
+def _velocities(context: Context, profile: Profile) -> Cases:
+    reach = (STEEP if profile.name == "unit" else SLOPES)[str(context.dtype)]
+    for kind in _kinds(context, profile)[-1:]:
+        for name, a, q in _batches(context, kind, reach):
+            rng = context.rng("push", kind.name, name)
+            size = 2.0 ** rng.integers(-30, 31, (len(a), 1))
+            a_dot = _short(size * rng.standard_normal(a.shape)).astype(context.dtype)
+            a_dot[::3] = 0
+            if name in ("3.0", "2.1"):
+                yield f"{kind.name}.{name}", partial(_pushed, context, kind, _short(a), q, a_dot)
+
+
+def _short(array: NDArray) -> NDArray:
+    """Return numbers of eight significant bits, which every multiplier keeps."""
+    fraction, exponent = np.frexp(array)
+    return np.asarray(np.ldexp(np.rint(fraction * 256) / 256, exponent), array.dtype)
+
+
+def _pushed(context: Context, profile: Profile, a: NDArray, q: float, a_dot: NDArray) -> Verdict:
+    """ḣ and ġ of a network whose output is (h, g): the Jacobian is symmetric, so _limits holds.
+
+    ḣ is what ā is for h̄ = ȧ and ḡ = q̇/2, and ġ is twice such a q̄.
+    """
+    dtype, n = context.dtype, a.shape[1]
+    one, none = np.eye(n + 1, n, dtype=dtype), np.zeros(n + 1, dtype)
+    last = Layer(one, none, np.eye(n + 1, dtype=dtype)[n])
+    net = Network([Layer(one[:n], none[:n], q=np.asarray(q, dtype)), last], profile)
+    zero = Tangent.zeros(net)
+    q_dot = np.asarray(0.75, dtype)
+    net_dot = zero.rebuilt((replace(zero.layers[0], q=q_dot), zero.layers[1]))
+    _, ydot = derivatives.jvp(context, net, a, net_dot, a_dot)
+    half = np.full((len(a), 1), q_dot / 2)
+    h_dot, g_dot = _exact(profile, a, q, a_dot, half)
+    e_h, e_g = _limits(context, profile, a, q, a_dot, half)
+    cut = FACTOR * context.arithmetic.operand
+    return worst_of(
+        [
+            judged("ḣ", ydot[:, :n], h_dot, e_h + cut * np.abs(h_dot)),
+            judged("ġ", ydot[:, n], 2 * g_dot, 2 * e_g + 2 * cut * np.abs(g_dot)),
+        ]
+    )
+
+
 def _alone(
     context: Context, profile: Profile, a: NDArray, q: float, hbar: NDArray, gbar: NDArray
 ) -> Verdict:
@@ -231,5 +277,14 @@ CHECKS: tuple[Check, ...] = (
         ("activation_vjp",),
         _derivatives,
         ("L3.activation",),
+    ),
+    of_law(
+        "L3.velocity",
+        "S3.1",
+        "ẏ of a network whose output is (h, g), at such radii",
+        ("jvp",),
+        _velocities,
+        ("L3.jvp",),
+        ("psi",),
     ),
 )

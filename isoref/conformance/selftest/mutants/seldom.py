@@ -58,7 +58,7 @@ for label, found in (
     ("skips_and_pools", lambda net, x: bool(net.skips) and pools(net) > 0),
     ("four_convolutions", lambda net, x: net.axes and net.depth >= 3),
     ("five_layers", lambda net, x: not net.axes and not net.skips and net.depth >= 4),
-    ("kernels_of_nine_taps", lambda net, x: any(la.kernel == (3, 3) for la in net.layers)),
+    ("kernels_of_many_taps", lambda net, x: any(np.prod(la.kernel) > 5 for la in net.layers)),
     ("more_than_64_neurons", lambda net, x: max(net.widths) > 64),
     ("q_of_0_in_some_spaces", lambda net, x: 0 in lengths(net) and any(lengths(net))),
     ("rows_that_come_twice", lambda net, x: len(x) > 1 and bool((x[0] == x[-1]).all())),
@@ -234,3 +234,54 @@ for method, killer in {
     "jvp": "L3.batches",
 }.items():
     wrong(method, killer, name=f"{method}_needs_a_row", origin=PUBLIC)(empties)
+
+
+class Remembered:
+    """Keeps answers by the inputs alone, and gives them to other networks and other q as well."""
+
+    def __init__(self) -> None:
+        self.found: dict[Any, Any] = {}
+
+    def __call__(self, right: Right, subject: Any, x: NDArray, *rest: Any) -> Any:
+        """Return what these inputs gave before."""
+        key = getattr(subject, "widths", subject), x.tobytes()
+        if key not in self.found:
+            self.found[key] = right(subject, x, *rest)
+        return self.found[key]
+
+
+for method, killer in {"activation": "L1.radii", "forward": "L2.drawn", "jvp": "L3.pushed"}.items():
+    own = type("Cache", (Remembered,), {})
+    wrong(method, killer, name=f"{method}_is_remembered_by_inputs", origin=PUBLIC)(own)
+
+
+@wrong("jvp", "L3.pushed", origin=PUBLIC)
+def inputs_at_rest_move_nothing(
+    right: Right, net: Any, x: NDArray, net_dot: Any, x_dot: NDArray
+) -> Any:
+    y, ydot = right(net, x, net_dot, x_dot)
+    return y, ydot if x_dot.any() else 0 * ydot
+
+
+@wrong("backward", "L3.pulled", origin=PUBLIC)
+def weights_of_0_have_no_gradient(right: Right, net: Any, x: NDArray, ybar: NDArray) -> Any:
+    bars, xbar = right(net, x, ybar)
+    for bar, layer in zip(bars, net.layers, strict=True):
+        if not layer.weight.any():
+            bar["weight"] = 0 * bar["weight"]
+    return bars, xbar
+
+
+def gains_rest(low: float, high: float) -> Right:
+    """Return a push whose gain does not move where radii are between these."""
+
+    def push(right: Right, profile: Any, state: Any, a_dot: NDArray, q_dot: NDArray) -> Any:
+        h_dot, g_dot = right(profile, state, a_dot, q_dot)
+        return h_dot, np.where((state.r > low) & (state.r < high), 0 * g_dot, g_dot)
+
+    return push
+
+
+for low, high in ((1e-9, 1e-6), (1e3, 1e4), (1e7, 1e9)):
+    name = f"gains_do_not_move_from_{low:g}_to_{high:g}"
+    wrong("push", "L3.velocity", name=name)(gains_rest(low, high))
