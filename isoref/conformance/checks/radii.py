@@ -81,7 +81,7 @@ def _batches(
     yield "3.0", _spread(rng, context.dtype, 3, -reach, reach), 0.0
     powers = rng.uniform([-50, -2, 5], [-10, 2, 30])
     for k, (n, power) in enumerate(zip((2, 1, 3), powers, strict=True), 1):
-        a = _spread(rng, context.dtype, n, max(-reach, power - reach / 2), reach)
+        a = _spread(rng, context.dtype, n, max(-reach, power - 0.65 * reach), reach)
         yield f"{n}.{k}", a, float(np.float32(4**power))
     for name, n in zip(("wider", "wide"), rng.integers([5, 65], [65, 600]), strict=True):
         yield name, (rng.standard_normal((2, n)) / np.sqrt(n)).astype(context.dtype), 0.25
