@@ -230,13 +230,13 @@ def _summed(context: Context, net: Network, x: NDArray, ybar: NDArray) -> Verdic
 
 def _fresh(context: Context, subject: Subject) -> Iterator[Run]:
     if subject.features or subject.text == "3-4-2":
-        yield "gradient", (), partial(_right, context, subject.net, subject.x[:3])
+        yield "gradient", (), partial(gradient_is_right, context, subject.net, subject.x[:3])
 
 
-def _right(context: Context, net: Network, x: NDArray) -> Verdict:
-    """Judge the gradient against isoref's in float64, for networks that no file has."""
+def gradient_is_right(context: Context, net: Network, x: NDArray, size: Any = 1.0) -> Verdict:
+    """Judge the gradient against isoref's in float64, for cotangents of this size."""
     rng = context.rng("fresh", net.profile.name)
-    ybar = rng.standard_normal(forward(net, x).shape).astype(context.dtype)
+    ybar = (size * rng.standard_normal(forward(net, x).shape)).astype(context.dtype)
     limit = bounds(net, x, ybar, arithmetic=context.arithmetic, moments=False)
     if not limit.observable.all():
         return UNOBSERVABLE

@@ -13,6 +13,7 @@ from isoref.conformance.selftest.mutants import (
     regions,
     removal,
     rotations,
+    seldom,
     steps,
     transport,
 )
@@ -30,6 +31,7 @@ MUTANTS: tuple[Mutant, ...] = settled(
         steps.FOUND,
         transport.FOUND,
         regions.FOUND,
+        seldom.FOUND,
     )
 )
 """All of them."""
