@@ -6,6 +6,7 @@ from isoref.conformance.selftest.mutant import Mutant, settled
 from isoref.conformance.selftest.mutants import (
     activation,
     derivatives,
+    edits_regions,
     forms,
     forward,
     growth,
@@ -30,6 +31,7 @@ MUTANTS: tuple[Mutant, ...] = settled(
         steps.FOUND,
         transport.FOUND,
         regions.FOUND,
+        edits_regions.FOUND,
     )
 )
 """All of them."""
