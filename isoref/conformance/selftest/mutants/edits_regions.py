@@ -290,16 +290,25 @@ def caps_q(right: Right, net: Any, state: Any, gradient: Any, settings: Any) -> 
     return found, after
 
 
-@wrong("step", "L6.step", origin=PUBLIC)
-def keeps_moments_of_many_entries_in_eight_bits(
-    right: Right, net: Any, state: Any, gradient: Any, settings: Any
-) -> Any:
-    found, after = right(net, state, gradient, settings)
-    kept = {
-        name: tree_map(lambda v, _: cut(v, 7) if v.size >= MANY**2 else v, tree)
-        for name, tree in after["moments"].items()
-    }
-    return found, {**after, "moments": kept}
+def shortened(least: int, most: float) -> Right:
+    """Return a step that keeps moments of so many entries in eight bits."""
+
+    def step(right: Right, net: Any, state: Any, gradient: Any, settings: Any) -> Any:
+        found, after = right(net, state, gradient, settings)
+        kept = {
+            name: tree_map(lambda v, _: cut(v, 7) if least <= v.size <= most else v, tree)
+            for name, tree in after["moments"].items()
+        }
+        return found, {**after, "moments": kept}
+
+    return step
+
+
+for label, killer, least, most in (
+    ("keeps_moments_of_many_entries_in_eight_bits", "L6.step", MANY**2, np.inf),
+    ("keeps_moments_of_half_a_block_in_eight_bits", "L6.commute", 30, MANY),
+):
+    wrong("step", killer, origin=PUBLIC, name=label)(shortened(least, most))
 
 
 @wrong("step", "L6.step")
