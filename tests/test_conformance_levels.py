@@ -230,6 +230,7 @@ RAISE = {
     "lets_q_be_negative",
     "refuses_everything",
     "refuses_the_identity",
+    "clips_a_gradient_of_zero",
 }
 """What raises, or comes back as no network at all, is an ERROR and no FAIL."""
 

@@ -63,7 +63,7 @@ SOLE = {
     "L4.group": "picks_a_sign_for_irrational_rotations",
     "L5.drop": "takes_the_bias_whatever_is_given",
     "L5.laws": "keeps_what_a_skip_carries",
-    "L6.commute": "keeps_large_moments_in_eight_bits",
+    "L6.commute": "keeps_moments_of_half_a_block_in_eight_bits",
     "L6.inert": "adds_a_little_to_large_gradients",
     "L6.refuse": "approximates_unasked",
 }

@@ -76,6 +76,9 @@ def diagonal(
     """Judge that the weight has orthogonal rows or columns of these lengths, or is diagonal."""
     weight = got.layers[layer].weight.astype(np.float64)
     scale = float(np.max(values, initial=0.0))
+    if 0 < scale < 2.0**-400:  # where squares underflow
+        weight, values, bound = (np.asarray(v) * 2.0**400 for v in (weight, values, bound))
+        scale *= 2.0**400
     error = scale * backward_error(_order(net, layer), context.arithmetic)
     if side == "full":
         size = np.sqrt((weight**2).reshape(*weight.shape[:2], -1).sum(axis=2))
@@ -150,9 +153,9 @@ def _decomposed(context: Context, net: Network, x: NDArray, layer: int, side: st
 
 
 def _sides(context: Context, subject: Subject) -> Iterator[Run]:
-    """Every side of every layer of kernels, or between connected spaces, that has one."""
+    """Every side of every layer that has one: of kernels, between connected spaces, at the ends."""
     net = subject.net
-    for layer in range(net.depth + 1) if subject.features else ():
+    for layer in range(net.depth + 1) if subject.features or subject.extreme else ():
         for side, turns in FORMS.items():
             labels = [net.label(layer + k) for k in turns if 1 <= layer + k <= net.depth]
             tapless = np.prod(net.layers[layer].kernel) == 1 or side != "full"

@@ -46,8 +46,15 @@ def drawn(context: Context, subject: Subject, space: int, *key: str) -> NDArray:
 def signed(context: Context, subject: Subject, space: int) -> NDArray:
     """Return a signed permutation of a space that is neither symmetric nor of one sign."""
     n = subject.net.widths[space]
-    flips = np.where(np.arange(n) % 2, -1.0, 1.0)[:, None]
+    flips = np.where(np.arange(n) % 2, 1.0, -1.0)[:, None]
     return np.asarray(np.roll(np.eye(n), 1, axis=0) * flips).astype(context.dtype)
+
+
+def near(context: Context, subject: Subject, space: int) -> NDArray:
+    """Return a rotation by so small an angle that it may pass for none."""
+    R, angle = np.eye(subject.net.widths[space]), 256 * np.finfo(context.dtype).eps
+    R[:2, :2] = [[1.0, angle], [-angle, 1.0]]  # the cosine is rounded to 1
+    return R.astype(context.dtype)
 
 
 def operands(arithmetic: Arithmetic) -> float:
@@ -80,6 +87,10 @@ def _group(context: Context, subject: Subject) -> Iterator[Run]:
         yield f"product.{space}.2", (), partial(_product, context, subject, space, P, R)
         yield f"inverse.{space}", (), partial(_inverse, context, subject, space, R)
         yield f"function.{space}", (), partial(_same, context, subject, space)
+        if subject.net.widths[space] > 1:
+            yield f"near.{space}", (), partial(_near, context, subject, space)
+    for space in subject.others:
+        yield f"signed.{space}", (), partial(_permuted, context, subject, space)
     for s, t in zip(subject.spaces, subject.spaces[1:], strict=False):
         yield f"commute.{s}.{t}", (), partial(_commute, context, subject, s, t)
 
@@ -92,6 +103,15 @@ def _permuted(context: Context, subject: Subject, space: int) -> Verdict:
     rounding = operands(context.arithmetic)
     bound = tree_map(lambda v, _: np.abs(v) * rounding, wide(want.tangent()))
     return worst_of([entries(got, want, bound), untouched(got, subject.net, space)])
+
+
+def _near(context: Context, subject: Subject, space: int) -> Verdict:
+    net, R = subject.net, near(context, subject, space)
+    bound = still(net)
+    for arithmetic in (context.arithmetic, FLOAT64):
+        bound = bound + turned(net, still(net), space, R, arithmetic)
+    want = acted(wide(net), space, wide_(R))
+    return entries(call(context, net, space, R), want, scaled(bound, FACTOR))
 
 
 def _others(context: Context, subject: Subject, space: int) -> Verdict:

@@ -65,10 +65,14 @@ TOGETHER: Mapping[str, Settings] = {
     "adamw.clip.decay": {**ADAMW, "clip": 2.0, "decay": 0.25},
     "adamw.rate.decay": {**ADAMW, "rate": 2.0**-7, "decay": 0.25},
     "adamw.without.first": {**ADAMW, "betas": [0.0, 0.96875]},
+    "adamw.without.second": {**ADAMW, "betas": [0.875, 0.0]},
+    "slow": {**SGD, "rate": 2.0**-18},
 }
 """Settings that vectors have one by one, in one step."""
 COUNTS = (0, 1000)
 """Steps that came before: none, and so many that the corrections of adamw are over."""
+MORE = (1, 100)
+"""Steps between, for one network."""
 
 
 def moved(
@@ -98,21 +102,53 @@ def _step(context: Context, case: Case, profile: Profile) -> Verdict:
 
 
 def _together(context: Context, subject: Subject) -> Iterator[Run]:
-    settled = subject.text not in ("4-3-3-2", "chain")  # a step goes entry by entry
-    for name, settings in () if settled else TOGETHER.items():
-        for steps in COUNTS:
-            run = partial(_stepped, context, subject, settings, steps)
-            yield f"{name}.{steps}", (str(settings["optimiser"]),), run
+    if subject.text in ("4-3-3-2", "chain"):  # a step goes entry by entry
+        for name, settings in TOGETHER.items():
+            for steps in COUNTS:
+                run = partial(_stepped, context, subject, settings, steps)
+                yield f"{name}.{steps}", (str(settings["optimiser"]),), run
+    if subject.text == "chain":
+        for steps in MORE:
+            run = partial(_stepped, context, subject, ADAMW, steps)
+            yield f"adamw.{steps}", ("adamw",), run
+        far = 2.0**600 if context.dtype == np.float64 else 2.0**80
+        run = partial(_stepped, context, subject, {**SGD, "clip": 0.5}, 0, slope=far)
+        yield "clip.far", ("sgd",), run
+    scale = {"small": 2.0**-40, "large": 2.0**40}.get(subject.text, 1.0)
+    for settings in (SGD, ADAMW) if subject.text in ("small", "large", "bare", "wide") else ():
+        steps = 0 if subject.text == "bare" else 3
+        run = partial(_stepped, context, subject, settings, steps, slope=scale)
+        yield str(settings["optimiser"]), (str(settings["optimiser"]),), run
 
 
-def _stepped(context: Context, subject: Subject, settings: Settings, steps: int) -> Verdict:
-    """Judge a step against isoref's in float64."""
+def _stepped(
+    context: Context, subject: Subject, settings: Settings, steps: int, slope: float = 1.0
+) -> Verdict:
+    """Judge a step against isoref's in float64; `slope` multiplies gradients, its square squares.
+
+    What is clipped does not depend on it, not even where its square overflows.
+    """
     net, state = subject.net, started(context, subject.net, settings, subject.text)
     state = {**state, "steps": steps}
+    dtype = context.dtype.type
+    if steps and slope != 1:
+        powers = {name: dtype(slope ** (1 + (name not in LINEAR))) for name in state["moments"]}
+        state["moments"] = {
+            name: tree_map(lambda v, _, k=name: v * powers[k], tree)
+            for name, tree in state["moments"].items()
+        }
     if steps == 0:
         state["moments"] = {name: Tangent.zeros(net) for name in state["moments"]}
     gradient = random(context, net, context.rng("gradient", subject.text))
-    got, after = moved(context, net, state, gradient, settings)
+    if subject.text == "bare":  # a q of 0 that rises, and one that would fall
+        signs = (-1, 1, None)
+        gradient = gradient.rebuilt(
+            layer if sign is None else replace(layer, q=sign * np.abs(layer.q))
+            for layer, sign in zip(gradient.layers, signs, strict=True)
+        )
+    steep = tree_map(lambda v, _: v * dtype(slope), gradient)
+    gradient = steep if settings["clip"] is None else gradient
+    got, after = moved(context, net, state, steep, settings)
     own = {**state, "moments": {name: wide(tree) for name, tree in state["moments"].items()}}
     want, moments_ = Adapter().step(wide(net), own, wide(gradient), settings)
     if settings["optimiser"] == "sgd":
@@ -161,7 +197,7 @@ def _adaptive(
 
 
 def _commute(context: Context, subject: Subject) -> Iterator[Run]:
-    for name, settings in COMMUTING.items():
+    for name, settings in () if subject.special else COMMUTING.items():
         for space in subject.spaces:
             run = partial(_commuted, context, subject, space, settings)
             yield f"{name}.{space}", ("sgd",), run
@@ -198,7 +234,7 @@ def _commuted(context: Context, subject: Subject, space: int, settings: Settings
 
 
 def _inert(context: Context, subject: Subject) -> Iterator[Run]:
-    for name, settings in RULES.items():
+    for name, settings in () if subject.special else RULES.items():
         features = (str(settings["optimiser"]),)
         for space in subject.spaces:
             run = partial(_scaffold, context, subject, space, settings)
@@ -206,7 +242,11 @@ def _inert(context: Context, subject: Subject) -> Iterator[Run]:
     for settings in (SGD, ADAMW):
         name = str(settings["optimiser"])
         yield f"rest.{name}", (name,), partial(_rest, context, subject, settings)
-        yield f"projection.{name}", (name,), partial(_projected, context, subject, settings)
+        if subject.text == "bare":
+            clipped = {**settings, "clip": 0.5}
+            yield f"rest.{name}.clip", (name,), partial(_rest, context, subject, clipped)
+        if subject.text != "large":  # its q is far from 0
+            yield f"projection.{name}", (name,), partial(_projected, context, subject, settings)
 
 
 def _scaffold(context: Context, subject: Subject, space: int, settings: Settings) -> Verdict:

@@ -75,6 +75,9 @@ def _grow(context: Context, case: Case) -> Verdict:
 def _growing(context: Context, subject: Subject) -> Iterator[Run]:
     for space in subject.spaces:
         yield f"{space}", (), partial(_inert, context, subject, space, 3)
+        if subject.text == "bare":
+            more = 2 * subject.net.widths[space] + 1
+            yield f"many.{space}", (), partial(_inert, context, subject, space, more)
         if subject.text == "3-4-2":
             silent = changed_weight(subject, space)
             yield f"silent.{space}", (), partial(_inert, context, silent, space, 6)
@@ -186,12 +189,17 @@ def _laws(context: Context, subject: Subject) -> Iterator[Run]:
     net = subject.net
     for space in subject.spaces:
         yield f"grown.{space}", (), partial(_grown, context, subject, space)
+        if subject.text == "faint":  # what it would lose underflows
+            continue
         if net.widths[space] >= 3:
             yield f"order.{space}", ("psi",), partial(_order, context, subject, space)
         if len(net.members(space)) > 1 or net.widths[space] < 3:
             continue
         for law, run in (("union", _union), ("subspace", _subspace), ("ghost", _ghost)):
-            yield f"{law}.{space}", ("psi",), partial(run, context, subject, space)
+            if law != "ghost" or subject.net.layers[space - 1].q > 0:
+                yield f"{law}.{space}", ("psi",), partial(run, context, subject, space)
+    for space in subject.others:
+        yield f"grown.{space}", (), partial(_grown, context, subject, space)
 
 
 def _grown(context: Context, subject: Subject, space: int) -> Verdict:
@@ -208,14 +216,16 @@ def _order(context: Context, subject: Subject, space: int) -> Verdict:
     """All neurons but one go, the last first, each with its own constant.
 
     Of connected spaces the last is named, which no skip leaves: there c is what is given, which is
-    b, and in the others 0.
+    b, as it is in others that no skip leaves; elsewhere c is 0.
     """
     net, gone = subject.net, tuple(range(subject.net.widths[space] - 1, 0, -1))
     bias = net.layers[space - 1].bias[list(gone)]
     want = Drop(space, gone, wide_(bias)).apply(wide(net))
-    bound = _absorbed(net, still(net), space, gone, context.arithmetic)
-    more = _absorbed(net, still(net), space, gone, FLOAT64)
-    return entries(dropped(context, net, space, gone, bias), want, scaled(bound + more, FACTOR))
+    bound, left = still(want), {source for source, _ in net.skips}
+    for member in set(net.members(space)) - left:
+        for arithmetic in (context.arithmetic, FLOAT64):
+            bound = bound + _absorbed(net, still(net), member, gone, arithmetic)
+    return entries(dropped(context, net, space, gone, bias), want, scaled(bound, FACTOR))
 
 
 def _padded(context: Context, net: Network, space: int) -> Network:

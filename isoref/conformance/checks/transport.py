@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from isoref.conformance.calls import Refusal
-from isoref.conformance.checks.gauge import drawn, operands, signed, wide_
+from isoref.conformance.checks.gauge import drawn, near, operands, signed, wide_
 from isoref.conformance.edited import entries, scaled, still, turned, wide
 from isoref.conformance.judge import Verdict, failed, worst_of
 from isoref.conformance.plan import Check, Context, Trial
@@ -70,14 +70,22 @@ def _transport(context: Context, case: Case, profile: Profile) -> Verdict:
 
 def _moments(context: Context, subject: Subject) -> Iterator[Run]:
     for space in subject.spaces:
-        yield f"velocity.{space}", ("sgd",), partial(_first, context, subject, space)
+        turns = {"velocity": drawn(context, subject, space, "transport")}
+        if subject.net.widths[space] > 1:
+            turns["near"] = near(context, subject, space)
+        for name, R in turns.items():
+            yield f"{name}.{space}", ("sgd",), partial(_first, context, subject, space, R)
+    for space in (*subject.spaces, *subject.others):
         yield f"squares.{space}", ("adamw",), partial(_second, context, subject, space)
 
 
-def _first(context: Context, subject: Subject, space: int) -> Verdict:
-    net, R = subject.net, drawn(context, subject, space, "transport")
+def _first(context: Context, subject: Subject, space: int, R: NDArray) -> Verdict:
+    net = subject.net
     state = started(context, net, SGD, subject.text)
     before = state["moments"]["velocity"]
+    if subject.text == "small":  # as its gradients may be
+        before = tree_map(lambda v, _: v * v.dtype.type(2.0**-40), before)
+        state["moments"] = {"velocity": before}
     after = carried(context, net, state, space, R)["velocity"]
     bound = still(net)
     for arithmetic in (context.arithmetic, FLOAT64):
@@ -99,10 +107,12 @@ def _second(context: Context, subject: Subject, space: int) -> Verdict:
 
 
 def _refuse(context: Context, subject: Subject) -> Iterator[Run]:
-    for space in subject.spaces:
+    for space in () if subject.special else subject.spaces:
+        if subject.net.widths[space] == 1:  # all its rotations are signs
+            continue
         turns = {f"{space}": drawn(context, subject, space, "refuse")}
-        for name, near in _nearly(context, subject, space):
-            turns[f"{name}.{space}"] = near
+        for name, R in _nearly(context, subject, space):
+            turns[f"{name}.{space}"] = R
         for name, R in turns.items():
             yield name, ("adamw",), partial(_refused, context, subject, space, R)
 
@@ -115,6 +125,7 @@ def _nearly(context: Context, subject: Subject, space: int) -> Iterator[tuple[st
     yield "ends", last
     first[:2, :2] = [[cos(angle), sin(angle)], [-sin(angle), cos(angle)]]
     yield "small", first
+    yield "near", near(context, subject, space)
     yield "plane", signed(context, subject, space) @ last[::-1, ::-1]
     if n > 2:  # at 2 it exchanges the neurons
         yield "mirror", np.eye(n) - 2 / n * np.ones((n, n))

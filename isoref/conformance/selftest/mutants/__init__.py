@@ -6,6 +6,7 @@ from isoref.conformance.selftest.mutant import Mutant, settled
 from isoref.conformance.selftest.mutants import (
     activation,
     derivatives,
+    edits_regions,
     forms,
     forward,
     growth,
@@ -32,6 +33,7 @@ MUTANTS: tuple[Mutant, ...] = settled(
         transport.FOUND,
         regions.FOUND,
         seldom.FOUND,
+        edits_regions.FOUND,
     )
 )
 """All of them."""
