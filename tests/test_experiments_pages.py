@@ -91,7 +91,10 @@ def test_a_trial_finds_what_is_told_of_it(name: str) -> None:
     for key, value in again.items():
         told = np.array([numbers[key] for numbers in every], dtype=float)
         # Other machines round differently, and training amplifies that: as far as seeds differ.
-        allowed = 4 * told.std(ddof=1) + 1e-6 * abs(told).max()
+        largest = abs(told).max()
+        allowed = 4 * told.std(ddof=1) + 1e-6 * largest
+        if largest < 1e-3:  # roundoff, of which every processor has its own
+            allowed += 2 * largest + 1e-5
         if not abs(float(value) - told[0]) <= allowed:
             far[key] = (value, told[0], allowed)
     assert len(far) <= 0.01 * len(again), far
