@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import io
 import json
 import os
@@ -115,6 +116,18 @@ class Backwards(Executor):
         self.shut = True
 
 
+class AtOnce(Executor):
+    """Has computed everything before it is asked for a result."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args))
+        except RuntimeError as error:
+            future.set_exception(error)
+        return future
+
+
 def run(fake: Experiment[Fake], directory: Path, *, workers: int = 1, **changes: Any) -> Results:
     settings = replace(fake.studies["quick"], **changes)
     with ThreadPoolExecutor(workers) as pool:
@@ -161,6 +174,33 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(fake: Experiment[Fake], tmp_pat
     computed.fails, computed.seeds = None, []
     assert report.encode(run(fake, tmp_path / "part")) == whole
     assert set(computed.seeds) == set(range(6)) - kept
+
+
+def test_what_is_finished_beside_a_failure_is_kept(fake: Experiment[Fake], tmp_path: Path) -> None:
+    computed = fake.trial
+    assert isinstance(computed, Computed)
+    computed.fails = 3
+    with pytest.raises(RuntimeError, match="lights"):
+        conduct(fake, "quick", fake.studies["quick"], str(tmp_path), executor=AtOnce())
+    assert {int(path.stem) for path in (tmp_path / "trials").iterdir()} == {0, 1, 2, 4, 5}
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_is_told_how_far_a_study_is(fake: Experiment[Fake], tmp_path: Path) -> None:
+    terminal, file = Terminal(), io.StringIO()
+    settings = fake.studies["quick"]
+    for stream in (terminal, file):
+        conduct(fake, "quick", settings, str(tmp_path), executor=AtOnce(), stream=stream)
+    lines = terminal.getvalue().split("\r")
+    assert lines[0] == ""
+    assert lines[1].startswith("fake  0/6 trials, 0:00:00")
+    assert lines[-1].startswith("fake  6/6 trials")
+    assert lines[-1].endswith("\n")
+    assert file.getvalue() == ""
 
 
 def test_more_seeds_keep_the_trials_there_are(fake: Experiment[Fake], tmp_path: Path) -> None:
@@ -343,6 +383,38 @@ def test_a_summary_tells_the_numbers_of_the_results(fake: Experiment[Fake], tmp_
     assert str(tmp_path) not in text
 
 
+def test_a_summary_says_when_no_difference_can_be_clear(
+    fake: Experiment[Fake], tmp_path: Path
+) -> None:
+    few, enough = (report.summary(fake, run(fake, tmp_path, seeds=n)) for n in (5, 6))
+    assert "With 5 seeds no difference can be clear" in few
+    assert "can have is 0.0625" in " ".join(few.split())
+    assert "can be clear" not in enough
+
+
+def test_a_summary_changes_with_every_number(fake: Experiment[Fake], tmp_path: Path) -> None:
+    results = run(fake, tmp_path)
+    first, *rest = results.trials
+    for numbers in ({**first.numbers, "a": first.numbers["a"] + 1e-9}, {**first.numbers, "b": 0}):
+        other = replace(results, trials=(Trial(0, numbers), *rest))
+        assert report.summary(fake, other) != report.summary(fake, results)
+    mark = hashlib.sha256(report.encode(results)).hexdigest()[:16]
+    assert f"begins with {mark}." in " ".join(report.summary(fake, results).split())
+
+
+def test_a_summary_tells_the_command_that_made_it(fake: Experiment[Fake], tmp_path: Path) -> None:
+    results = run(fake, tmp_path)
+    told = {
+        ("quick", "digits"): "fake --quick --seeds 6`",
+        ("default", "digits"): "fake --seeds 6`",
+        ("quick", "mnist"): "fake --quick --data mnist --root FOLDER --seeds 6`",
+        ("published", "mnist"): "fake --data mnist --root FOLDER --seeds 6`",
+    }
+    for (study, data), words in told.items():
+        other = replace(results, study=study, settings={**results.settings, "data": data})
+        assert words in report.summary(fake, other)
+
+
 @DRAWING
 def test_figures_have_the_same_bytes_every_time(fake: Experiment[Fake], tmp_path: Path) -> None:
     results = run(fake, tmp_path)
@@ -474,6 +546,22 @@ def test_learning_is_that_of_the_settings() -> None:
     assert run.history[-1]["rate"] == 0.01
     assert 0 <= held_accuracy(run.net, parts) <= 100
     assert samples(settings, 4).held_x.tobytes() != parts.held_x.tobytes()
+
+
+def test_all_data_sets_of_the_tasks_are_looked_for_before_anything_is_computed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written(tmp_path / "mnist", "mnist")
+    words = ["experiment", "tasks", "--data", "mnist", "--root", str(tmp_path), "--no-figures"]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    text = capsys.readouterr().err
+    assert "fashion-mnist needs train-images-idx3-ubyte" in text
+    assert text.endswith("These are files that the experiment tasks reads.\n")
+    assert not (tmp_path / "out").exists()
+    tasks = experiment("tasks")
+    other = replace(tasks.studies["published"], data="cifar10")
+    assert list(tasks.sources(other)) == ["cifar10"]
+    assert list(experiment("sizes").sources(experiment("sizes").studies["quick"])) == ["digits"]
 
 
 @pytest.mark.slow

@@ -13,7 +13,10 @@ import pytest
 from isoref import Network, forward
 from isoref.experiments import (
     abundance,
+    abundance_verdict,
+    comparison,
     experiment,
+    figures,
     saturation,
     saturation_verdict,
     tasks,
@@ -85,6 +88,7 @@ def abundant(shrunk: float, grown: float, control: float) -> Results:
             }
             found[kind] = {
                 "accuracy": accuracy,
+                "pretraining": {"3": [], "6": []},
                 "pretrained": {"3": 70.0 + noise, "6": 80.0 - noise},
                 "curve": {name: [value, value] for name, value in accuracy.items()},
             }
@@ -110,6 +114,35 @@ def test_the_pilot_chooses_the_best_rate_of_each_kind() -> None:
     settings = replace(SMALL, rates=(1e-3, 1e-2))
     chosen = abundance.choose([Trial(10_000, numbers)], settings)
     assert chosen.chosen == {"isotropic": 1e-2, "elementwise": 1e-3}
+
+
+def test_the_curve_of_a_pair_begins_with_its_pretraining() -> None:
+    settings = replace(SMALL, widths=(6,), hold=6, over=3, settle=2)
+    parts = samples_of(settings, 0)
+    numbers = abundance.trial(0, settings)
+    results = made("abundance", settings, lambda _: numbers)
+    epochs, curve = abundance_verdict._course(results, "isotropic", 6, "6→6")
+    assert epochs.tolist() == [4, 5, 9]
+    start = abundance.KINDS["isotropic"](settings, parts, 0, hidden=(6, 6))
+    for epoch, value in zip(epochs, curve[0], strict=True):
+        run = fit(start, parts, settings, 0, epochs=int(epoch))
+        assert value == pytest.approx(held_accuracy(run.net, parts), abs=0.01)
+
+
+def test_no_last_width_looks_like_the_accuracy_before_the_change() -> None:
+    widths = (3, 4, 5, 6, 7, 8)
+    pairs = {f"{a}→{b}": 80.0 for a in widths for b in widths}
+    numbers = {
+        kind: {"accuracy": pairs, "pretrained": dict.fromkeys(map(str, widths), 70.0)}
+        for kind in abundance.KINDS
+    }
+    results = made("abundance", replace(SMALL, widths=widths), lambda _: numbers)
+    with figures.styled():
+        (axes, _) = abundance_verdict.drawn_ends(results).axes
+        lines = [each for each in axes.get_lines() if len(each.get_xdata()) == len(widths)]
+        looks = {(each.get_color(), each.get_linestyle(), each.get_marker()) for each in lines}
+    marked = {look for look in looks if look[2] not in ("None", "_", "|")}
+    assert len(marked) == len(widths) + 1
 
 
 # Transport
@@ -392,6 +425,47 @@ def test_growing_and_shrinking_are_judged_by_their_signs(
 ) -> None:
     found = list(outcomes("tasks", scheduled(grown, shrunk)).values())
     assert found[:6] == [wanted[0]] * 3 + [wanted[1]] * 3
+
+
+@pytest.mark.parametrize(
+    ("kept", "noise", "outcome"),
+    [
+        (0.0, 0.0, "supported"),
+        (0.05, 0.01, "supported"),
+        (0.3, 0.0, "partly supported"),
+        (0.9, 0.0, "not supported"),
+        (0.0, 1.0, "open"),  # not clear is not the same as not there
+    ],
+)
+def test_the_start_is_forgotten_only_where_little_of_it_is_left(
+    kept: float, noise: float, outcome: str
+) -> None:
+    rng = np.random.default_rng(1)
+
+    def numbers(step: float) -> dict[str, Any]:
+        start, total = [10 + 10 * step, 20.0], 30 + 10 * kept * step + noise * rng.normal()
+        arm = {"widths": [[20.0, 10.0]] * 2 + [[total - 1, 1.0]] * 2, "accuracy": [90.0] * 4}
+        return {"start": start, **{name: {**arm, "moved": [0.0]} for name in ARMS}}
+
+    results = made("tasks", SHORT, numbers)
+    statement = "The widths that the controller finds do not depend on those at the start."
+    assert outcomes("tasks", results)[statement] == outcome
+    assert outcomes("tasks", replace(results, trials=results.trials[:2]))[statement] == "open"
+
+
+def test_rates_that_nobody_chose_are_not_said_to_be_chosen() -> None:
+    settings = comparison.Settings(data="mnist", pilots=0, shapes=((4, 4),))
+    numbers = {"4–4": {kind: {"equal": 90.0, "tuned": 90.0} for kind in comparison.KINDS}}
+    results = made("comparison", settings, lambda _: numbers)
+    found = experiment("comparison").verdict(results)
+    assert len(found.findings) == len(found.tables[0].rows) == 1
+    assert "chosen for neither" in found.remarks[0]
+    assert "8 × 8" not in " ".join(found.remarks)
+    chosen = replace(results, pilots=results.trials[:1])
+    told = replace(chosen, settings={**results.settings, "data": "digits"})
+    found = experiment("comparison").verdict(told)
+    assert len(found.findings) == len(found.tables[0].rows) == 2
+    assert "8 × 8" in " ".join(found.remarks)
 
 
 @pytest.mark.parametrize("name", ["abundance", "transport", "saturation", "tasks"])

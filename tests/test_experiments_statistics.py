@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -76,6 +76,7 @@ def test_ties_and_zeros_are_no_error() -> None:
     assert 0 < found.wilcoxon_p < 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_its_definition(values: list[float]) -> None:
     found = holm(values)
@@ -90,6 +91,7 @@ def test_holm_of_a_case_by_hand() -> None:
     assert holm([0.04, 0.001, 0.02]) == pytest.approx([0.04, 0.003, 0.04])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=20))
 def test_together_corrects_and_changes_nothing_else(pairs: list[tuple[float, float]]) -> None:
     a, b = map(np.array, zip(*pairs, strict=True))

@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return int(command.main(rest))
         except (ValueError, TypeError, OSError) as error:
-            print(f"isoref {name}: {_sentence(error)}", file=sys.stderr)
+            lines = [f"isoref {name}: {_sentence(error)}", *getattr(error, "__notes__", ())]
+            print("\n".join(lines), file=sys.stderr)
             return 2
     except KeyboardInterrupt:
         print(f"isoref {name}: interrupted", file=sys.stderr)

@@ -56,15 +56,14 @@ def _run(options: Any, names: list[str]) -> int:
     found = [experiment(name) for name in names]
     study = "quick" if options.quick else "default"
     if options.data not in (None, "digits"):
-        _check_data(options)
         study = study if options.quick else "published"
+    given = {"data": options.data, "root": options.root, "seeds": options.seeds}
+    studies = [(each, runner.settled(each.studies[study], **given)) for each in found]
+    _check_data(studies)
     if not options.no_figures or options.docs:
         figures.require()
     told = []
-    for each in found:
-        settings = runner.settled(
-            each.studies[study], data=options.data, root=options.root, seeds=options.seeds
-        )
+    for each, settings in studies:
         directory = os.path.join(options.out, each.name)
         try:
             results = runner.conduct(each, study, settings, directory, jobs=options.jobs)
@@ -85,8 +84,21 @@ def _run(options: Any, names: list[str]) -> int:
     return 0
 
 
-def _check_data(options: Any) -> None:
+def _check_data(studies: Sequence[tuple[Any, Any]]) -> None:
     """Raise for an unknown data set, or files that are not there, before anything is computed."""
-    from isoref.data import read
+    from isoref.data import NAMES, read
 
-    read(options.data, options.root)
+    for data in {settings.data for _, settings in studies}:
+        if data not in NAMES:
+            raise ValueError(f"--data must be one of {', '.join(NAMES)}, got {data!r}")
+    needed = {
+        (data, settings.root): each.name
+        for each, settings in studies
+        for data in each.sources(settings)
+    }
+    for (data, root), name in needed.items():
+        try:
+            read(data, root)
+        except (OSError, ValueError) as error:
+            error.add_note(f"These are files that the experiment {name} reads.")
+            raise

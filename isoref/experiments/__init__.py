@@ -4,6 +4,7 @@ experiment   what an experiment is
 learning     data and training as all experiments share them
 rates        learning rates chosen on other seeds
 runner       trials in parallel, resumable, the same numbers whatever the parallelism
+progress     how many trials are done, and how long the others may take
 statistics   means with their errors, paired tests, corrections
 report       results, tables and the summary in prose
 pages        what the documentation keeps of them

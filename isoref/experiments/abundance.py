@@ -11,7 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from isoref.experiments.abundance_verdict import NAMES, drawn_ends, drawn_starts, pair, verdict
+from isoref.experiments.abundance_verdict import (
+    EVERY,
+    NAMES,
+    drawn_ends,
+    drawn_starts,
+    pair,
+    verdict,
+)
 from isoref.experiments.experiment import Experiment, Figure, Trial
 from isoref.experiments.learning import Learning, Samples, control, fit, held_accuracy, network
 from isoref.experiments.learning import samples as samples_of
@@ -53,25 +60,34 @@ class Abundance(Learning):
 def trial(seed: int, s: Abundance) -> dict[str, Any]:
     """Train every pair of widths of both kinds on one seed.
 
-    "pretrained" is the held-out accuracy before the first change, by first width; "accuracy" the
-    one at the end, "curve" the one after every fourth epoch, by pair.
+    "pretrained" is the held-out accuracy before the first change, by first width, "pretraining" the
+    one after every fourth epoch until then; "accuracy" is the one at the end, "curve" the one after
+    every fourth epoch from there, by pair.
     """
     parts = samples_of(s, seed)
     found: dict[str, Any] = {
-        kind: {"pretrained": {}, "accuracy": {}, "curve": {}} for kind in KINDS
+        kind: {"pretraining": {}, "pretrained": {}, "accuracy": {}, "curve": {}} for kind in KINDS
     }
+
+    def told(now: Run[Any]) -> dict[str, Any]:
+        return {"accuracy": round(held_accuracy(now.net, parts), 2)}
+
     for kind in KINDS:
+        here = found[kind]
         for start in s.widths:
-            run = _run(_start(kind, s, parts, seed, start), s, kind, parts, seed, s.hold - 1)
-            found[kind]["pretrained"][str(start)] = held_accuracy(run.net, parts)
+            born = _start(kind, s, parts, seed, start)
+            run = _run(born, s, kind, parts, seed, s.hold - 1, callbacks=(told,))
+            here["pretrained"][str(start)] = held_accuracy(run.net, parts)
+            here["pretraining"][str(start)] = _curve(run.history[:-1])
             for end in s.widths:
-                done = _changed(run, s, kind, parts, seed, (start, end))
-                curve = [
-                    round(100 * record["accuracy"], 2) for record in done.history[s.hold - 1 :]
-                ]
-                found[kind]["accuracy"][pair(start, end)] = curve[-1]
-                found[kind]["curve"][pair(start, end)] = curve[3::4]
+                done = _changed(run, s, kind, parts, seed, (start, end), callbacks=(told,))
+                here["accuracy"][pair(start, end)] = done.history[-1]["accuracy"]
+                here["curve"][pair(start, end)] = _curve(done.history[s.hold - 1 :])
     return found
+
+
+def _curve(history: Sequence[Mapping[str, Any]]) -> list[float]:
+    return [record["accuracy"] for record in history[EVERY - 1 :: EVERY]]
 
 
 def pilot(seed: int, s: Abundance) -> dict[str, Any]:
@@ -103,20 +119,20 @@ def _run(
 
 
 def _changed(
-    run: Run[Any], s: Abundance, kind: str, parts: Samples, seed: int, ends: tuple[int, int]
+    run: Run[Any],
+    s: Abundance,
+    kind: str,
+    parts: Samples,
+    seed: int,
+    ends: tuple[int, int],
+    **options: Any,
 ) -> Run[Any]:
     """Go on to the end: the widths change, and AdamW follows as the published code lets it."""
     free = kind == "isotropic"
     start, end = ((width, width) for width in ends)
     basis = "free" if free else "fixed"
     rule = Widths(start=start, target=end, hold=s.hold, over=s.over, basis=basis)
-
-    def told(now: Run[Any]) -> dict[str, Any]:
-        return {"accuracy": held_accuracy(now.net, parts) / 100}
-
-    options = {"rules": (rule,), "approximate": free, "callbacks": (told,)}
-    before = [dict(record) | {"accuracy": 0.0} for record in run.history]
-    return _run(replace(run, history=tuple(before)), s, kind, parts, seed, s.total, **options)
+    return _run(run, s, kind, parts, seed, s.total, rules=(rule,), approximate=free, **options)
 
 
 EXPERIMENT = Experiment(
@@ -153,7 +169,8 @@ EXPERIMENT = Experiment(
             drawn_ends,
         ),
         "epochs": Figure(
-            "Accuracy over the epochs; the widths change in the shaded part. Bands are one "
+            "Accuracy over the epochs, from pretraining on; the widths change in the shaded part. "
+            "Bands are one "
             "standard error.",
             drawn_starts,
         ),

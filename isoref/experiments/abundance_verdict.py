@@ -17,6 +17,12 @@ NDArray = np.ndarray[Any, Any]
 NAMES = ("isotropic", "elementwise")
 """The kinds of networks, as results call them."""
 
+EVERY = 4
+"""Epochs between two accuracies of a curve."""
+
+BEFORE = 5
+"""The look of the accuracy before the change, of no last width."""
+
 
 def pair(start: int, end: int) -> str:
     """Return the name of a pair of widths."""
@@ -91,8 +97,8 @@ def _side(results: Results, kind: str, side: int, statement: str) -> Finding:
     clear = [name for name, one in singles.items() if one.clear]
     word = "more" if side > 0 else "fewer"
     evidence = (
-        f"Over all pairs that start with {word}, the accuracy at the end is above that of networks "
-        f"with the last width throughout by {found} points. Pair by pair, "
+        f"Over all pairs that start with {word}, the accuracy at the end minus that of networks "
+        f"with the last width throughout is {found} points. Pair by pair, "
         f"{_listed(clear, singles)}."
     )
     return Finding(statement, _outcome(found), evidence)
@@ -171,23 +177,36 @@ def drawn_starts(results: Results) -> Any:
         ("from the narrowest", low, None),
         ("to the widest", None, high),
     )
-    figure, grid = figures.canvas(2, 4, width=10.0, height=5.2, sharex=True, sharey=True)
+    figure, grid = figures.canvas(2, 4, width=10.0, height=5.4, sharex=True, sharey=True)
     s = results.settings
     for row, kind in enumerate(NAMES):
         for axes, (title, start, end) in zip(grid[row], chosen, strict=True):
             for k, width in enumerate(widths):
                 name = pair(start or width, end or width)
-                curve = results.values(kind, "curve", name)
-                epochs = s["hold"] + 3 + 4 * np.arange(curve.shape[1])
+                epochs, curve = _course(results, kind, start or width, name)
                 figures.curve(axes, k, epochs, curve, f"other width {width}")
             fixed = f"{title}, {start or end}"
-            axes.set_title(f"{kind}\n{fixed}" if row == 0 else f"{kind}")
+            axes.set_title(f"{kind}\n{fixed}")
             axes.axvspan(s["hold"], s["hold"] + s["over"], color="0.93", zorder=0, lw=0)
         grid[row][0].set_ylabel("held-out accuracy, %")
     for axes in grid[1]:
         axes.set_xlabel("epoch")
     figures.below(figure, grid[0][0], columns=len(widths))
     return figure
+
+
+def _course(results: Results, kind: str, start: int, name: str) -> tuple[NDArray, NDArray]:
+    """Return the epochs, and the accuracies after them, from pretraining to the end."""
+    hold = results.settings["hold"]
+    early = results.values(kind, "pretraining", str(start))
+    before = results.values(kind, "pretrained", str(start))[:, None]
+    curve = results.values(kind, "curve", name)
+    epochs = np.concatenate([
+        EVERY * (1 + np.arange(early.shape[1])),
+        [hold - 1],
+        hold - 1 + EVERY * (1 + np.arange(curve.shape[1])),
+    ])  # fmt: skip
+    return epochs, np.concatenate([early, before, curve], axis=1)
 
 
 def drawn_ends(results: Results) -> Any:
@@ -198,8 +217,9 @@ def drawn_ends(results: Results) -> Any:
         before = np.stack([results.values(kind, "pretrained", str(w)) for w in widths], axis=1)
         for k, end in enumerate(widths):
             cells = [results.values(kind, "accuracy", pair(w, end)) for w in widths]
-            figures.line(axes, k, widths, np.stack(cells, axis=1), f"to {end} neurons")
-        figures.line(axes, 5, widths, before, "before the change")
+            look = k + (k >= BEFORE)
+            figures.line(axes, look, widths, np.stack(cells, axis=1), f"to {end} neurons")
+        figures.line(axes, BEFORE, widths, before, "before the change")
         axes.set_xscale("log", base=2)
         axes.set_xticks(widths, [str(w) for w in widths])
         axes.minorticks_off()

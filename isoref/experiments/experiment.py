@@ -157,6 +157,10 @@ class Figure(NamedTuple):
     draw: Callable[[Results], Any]
 
 
+def _own(settings: Settings) -> Sequence[str]:
+    return (settings.data,)
+
+
 @dataclass(frozen=True)
 class Experiment(Generic[S]):
     """One experiment.
@@ -179,6 +183,8 @@ class Experiment(Generic[S]):
         A trial whose results choose settings: (pilot trials, settings) ↦ settings.
     timed : bool
         Whether the numbers are times, which no repetition gives again.
+    sources : callable
+        settings ↦ names of all data sets that a trial reads.
     """
 
     name: str
@@ -191,6 +197,7 @@ class Experiment(Generic[S]):
     pilot: Callable[[int, S], Numbers] | None = None
     choose: Callable[[Sequence[Trial], S], S] | None = None
     timed: bool = False
+    sources: Callable[[S], Sequence[str]] = _own
 
 
 def check_seeds(seeds: Any) -> int:

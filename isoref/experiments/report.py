@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 from isoref.experiments import figures
 from isoref.experiments.experiment import OUTCOMES, Experiment, Results, Table, Trial
 from isoref.experiments.runner import encoded
+from isoref.experiments.statistics import LEVEL, smallest_p
 from isoref.files import disk
 
 FORMAT = "isoref-experiment"
@@ -121,11 +123,13 @@ def summary(experiment: Experiment[Any], results: Results, ending: str = "svg") 
 
 def _told(experiment: Experiment[Any], results: Results) -> Iterator[str]:
     """Yield how the numbers came about."""
-    words = {"default": "", "quick": " --quick", "published": f" --data {results.settings['data']}"}
+    data = results.settings["data"]
+    words = " --quick" if results.study == "quick" else ""
+    words += "" if data == "digits" else f" --data {data} --root FOLDER"
     seeds = f"{results.n} seeds, 0 to {results.n - 1}"
     if results.pilots:
         seeds += f"; {len(results.pilots)} other seeds for the pilot, which chose settings"
-    command = f"isoref experiment {experiment.name}{words[results.study]} --seeds {results.n}"
+    command = f"isoref experiment {experiment.name}{words} --seeds {results.n}"
     yield _wrapped(
         f"`{command}` makes this page. {seeds}. Means are ± their standard error, tests are "
         "paired by seed, and a difference within two standard errors, or with a corrected p-value "
@@ -133,9 +137,19 @@ def _told(experiment: Experiment[Any], results: Results) -> Iterator[str]:
     )
     if results.study == "quick":
         yield "This is the quick study: it shows that everything runs, and decides nothing."
+    if (least := smallest_p(results.n)) > LEVEL:
+        yield _wrapped(
+            f"With {results.n} seeds no difference can be clear: the smallest p-value that the "
+            f"signed-rank test can have is {least:g}, and six seeds are the fewest that suffice "
+            "for one comparison. That a difference is not clear says nothing here."
+        )
     settings = ", ".join(f"{name} {_shown(value)}" for name, value in results.settings.items())
     known = ", ".join(f"{name} {value}" for name, value in results.versions.items())
-    yield _wrapped(f"Settings: {settings}. Versions: {known}.")
+    mark = hashlib.sha256(encode(results)).hexdigest()[:16]
+    yield _wrapped(
+        f"Settings: {settings}. Versions: {known}. The SHA-256 of the numbers, results.json, "
+        f"begins with {mark}."
+    )
 
 
 def _shown(value: Any) -> str:

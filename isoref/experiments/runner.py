@@ -13,10 +13,9 @@ import multiprocessing
 import os
 import platform
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -29,6 +28,7 @@ import scipy
 import isoref
 from isoref.experiments import experiment as named
 from isoref.experiments.experiment import PILOT, Experiment, Results, Settings, Trial, check_seeds
+from isoref.experiments.progress import Progress
 from isoref.files import disk
 from isoref.files.lock import locked
 from isoref.training.run import plain
@@ -148,12 +148,12 @@ def _worker(stop: Event) -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
 
-    def follow(wait: Callable[[], Any]) -> None:
-        wait()
+    def follow(ended: Callable[[], Any]) -> None:
+        ended()
         os._exit(1)
 
-    for wait in (parent.join, stop.wait):
-        threading.Thread(target=follow, args=(wait,), daemon=True).start()
+    for ended in (parent.join, stop.wait):
+        threading.Thread(target=follow, args=(ended,), daemon=True).start()
 
 
 def _trials(
@@ -172,19 +172,32 @@ def _trials(
     waiting: dict[Future[Any], int] = {
         pool.submit(trial, name, seed, settings): seed for seed in missing
     }
-    _show(stream, name, len(found), len(seeds))
+    progress = Progress(stream, name, len(found), len(seeds))
     try:
-        for future in as_completed(waiting):
+        for future in _finished(waiting, progress):
             seed = waiting[future]
             numbers = _numbers(future, name, seed)
             disk.write(paths[seed], encoded({**mark, "seed": seed, "numbers": numbers}))
             found[seed] = numbers
-            _show(stream, name, len(found), len(seeds))
+            progress.done += 1
     finally:
         for future in waiting:
             future.cancel()
-        _show(stream, name, len(found), len(seeds), end=True)
+        progress.show(end=True)
     return tuple(Trial(seed, found[seed]) for seed in seeds)
+
+
+def _finished(waiting: Iterable[Future[Any]], progress: Progress) -> Iterator[Future[Any]]:
+    """Yield futures as they are done, failures last, and show the progress meanwhile."""
+    left = set(waiting)
+    while left:
+        progress.show()
+        done, left = wait(left, progress.pause, return_when=FIRST_COMPLETED)
+        yield from sorted(done, key=_failed)  # what is finished is kept before anything is raised
+
+
+def _failed(future: Future[Any]) -> bool:
+    return future.cancelled() or future.exception() is not None
 
 
 def _numbers(future: Future[Any], name: str, seed: int) -> Any:
@@ -229,12 +242,6 @@ def _difference(there: Any, here: Any, name: str = "") -> str:
 def encoded(content: Any) -> bytes:
     """Return the bytes of a JSON file: the same for the same content."""
     return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _show(stream: TextIO | None, name: str, done: int, count: int, end: bool = False) -> None:
-    stream = sys.stderr if stream is None else stream
-    if stream.isatty():
-        print(f"\r{name}  {done}/{count} trials ", end="\n" if end else "", file=stream, flush=True)
 
 
 def settled(

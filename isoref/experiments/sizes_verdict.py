@@ -49,7 +49,7 @@ def verdict(results: Results) -> Verdict:
                 results,
                 "pruned",
                 "elementwise",
-                "Isotropic networks lose less than elementwise ones when neurons are removed.",
+                "Isotropic networks are the more accurate when both kinds lose neurons.",
             ),
             _against(
                 results,
@@ -93,7 +93,7 @@ def _lossless(results: Results) -> Finding:
         moved += int((results.values("lossless", name, "accuracy")
                       != results.values("lossless", "trained", "accuracy")).sum())  # fmt: skip
     return Finding(
-        "Compression and sparsification save parameters and change no prediction.",
+        "Compression and sparsification save parameters and leave the held-out accuracy as it is.",
         "supported" if moved == 0 else "partly supported",
         f"Saved: {'; '.join(told)}. The held-out accuracy differs in {moved} of "
         f"{results.n * (len(names) - 1)} cases.",

@@ -92,9 +92,12 @@ def verdict(results: Results) -> Verdict:
         findings,
         [Table("After training", head, rows)],
         [
-            "The two kinds start from the same weights and see the same batches; the rate is the "
-            "published one and a lower one, chosen for neither kind. Another rate may be better "
-            "for one of them: `isoref experiment comparison` chooses it for each.",
+            "The published runs draw these spectra for both kinds, at the rate 0.05, to find a "
+            "threshold for the controller; 0.001 is the published rate of all other experiments. "
+            "The statements, and what they measure, are worded here.",
+            "The two kinds start from the same weights and see the same batches; the rates were "
+            "chosen for neither kind. Another rate may be better for one of them: `isoref "
+            "experiment comparison` chooses it for each.",
         ],
     )
 
@@ -109,10 +112,11 @@ def _compared(results: Results, rate: str) -> Finding:
     found = together(pairs)
     more = [n for n, p in found.items() if p.clear and (p.difference > 0) == n.startswith("weak")]
     less = [n for n, p in found.items() if p.clear and n not in more]
-    if more and less:
-        outcome = "partly supported"
-    elif more or less:
-        outcome = "supported" if more else "not supported"
+    if more:
+        most = len(more) > len(found) / 2
+        outcome = "supported" if most and not less else "partly supported"
+    elif less:
+        outcome = "not supported"
     else:
         outcome = "no clear difference"
     told = "; ".join(f"{name} {pair}" for name, pair in found.items())

@@ -148,6 +148,17 @@ def _method(d: np.ndarray[Any, Any]) -> str:
     return "exact" if len(d) <= 50 and len(np.unique(size)) == len(d) and d.all() else "approx"
 
 
+def smallest_p(n: int) -> float:
+    """Return the smallest p-value, two-sided, of the signed-rank test of n pairs.
+
+    Examples
+    --------
+    >>> smallest_p(5), smallest_p(6)
+    (0.0625, 0.03125)
+    """
+    return 2.0 ** (1 - n)
+
+
 def holm(values: Sequence[float]) -> list[float]:
     """Return p-values corrected by Holm's method, in the order given.
 

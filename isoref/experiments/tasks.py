@@ -23,6 +23,7 @@ from isoref.experiments.tasks_arms import (
     SCHEDULE,
     Arm,
     Scheduled,
+    sources,
     stacked,
     task,
     tasks_of,
@@ -174,4 +175,5 @@ EXPERIMENT = Experiment(
             drawn,
         )
     },
+    sources=sources,
 )

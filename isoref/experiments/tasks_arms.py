@@ -73,6 +73,11 @@ ARMS = {
 }
 
 
+def sources(s: Scheduled) -> tuple[str, ...]:
+    """Return the names of the data sets that make the tasks."""
+    return PUBLISHED if s.data == PUBLISHED[0] else (s.data,)
+
+
 def tasks_of(s: Scheduled, seed: int) -> dict[str, Split]:
     """Return the samples of each task, whose labels begin at 0.
 
@@ -87,7 +92,7 @@ def tasks_of(s: Scheduled, seed: int) -> dict[str, Split]:
             for name, first, last in zip(NAMES, edges, edges[1:], strict=False)
         }
     found = {}
-    for name, data in zip(NAMES, PUBLISHED, strict=True):
+    for name, data in zip(NAMES, sources(s), strict=True):
         found[name] = _classes(standardise(read(data, s.root, seed=0), s.dtype), 0, 10)
     return found
 
