@@ -134,6 +134,30 @@ def test_neighbours_with_one_sentence_are_told_once(report: Report) -> None:
     assert line.split("--only ")[1].startswith("L3.jvp --seed")
 
 
+def test_what_one_cause_blocks_is_told_once_and_last(report: Report) -> None:
+    blocked = [group for group in report.red() if group[0].status is Status.BLOCKED]
+    assert report.red()[-len(blocked) :] == blocked
+    sentences = [record.message for record, _, _ in blocked]
+    assert len(set(sentences)) == len(sentences) > 0
+    assert sum(number for _, number, _ in blocked) == report.outcome.counts[Status.BLOCKED]
+    checks: dict[str, set[str]] = {record.message: set() for record, _, _ in blocked}
+    for record in report.outcome.red:
+        if record.status is Status.BLOCKED:
+            checks[record.message].add(record.check)
+    for record, _, line in blocked:
+        names = line.split("--only ")[1].split(" --")[0].split()
+        assert {".".join(name.split(".")[:2]) for name in names} == checks[record.message]
+
+
+def test_a_failure_says_what_its_case_is_for() -> None:
+    class Doubled(Adapter):
+        def activation(self, profile: Any, a: Any, q: Any) -> Any:
+            return tuple(2 * v for v in super().activation(profile, a, q))
+
+    (record,) = conform(Doubled, levels=[1], only=["L1.values.tanh.027"]).records
+    assert record.message.endswith(" (o² is added, not o)")
+
+
 class Page(HTMLParser):
     """Collects tags, the classes of rows, and whether every tag is closed."""
 

@@ -101,9 +101,10 @@ class Report:
     @property
     def verdict(self) -> str:
         """The exit code in words."""
+        red = len(self.outcome.red)
         return {
             0: "holds",
-            1: f"does not hold: {len(self.outcome.red)} tests are red",
+            1: f"does not hold: {red} test{' is' if red == 1 else 's are'} red",
             3: f"too little was tested: {self.outcome.executed} tests were executed, at least "
             f"{max(self.min_tests, 1)} must be",
         }.get(self.code, "interrupted")
@@ -143,21 +144,28 @@ class Report:
 
     def repeat(self, *names: str) -> str:
         """Return the line that repeats the tests of these ids, or the run."""
-        only = [word for name in names for word in ("--only", name)] or self.selection
+        only = ["--only", *names] if names else self.selection
         seed = ("--seed", str(self.outcome.seed))
         return shlex.join(["isoref", "conform", *self.target, *only, *seed, *self.options])
 
     def red(self) -> list[tuple[Record, int, str]]:
         """Return each red test with the line that repeats it.
 
-        Neighbours with one sentence are one: the first of them, their number, and one line.
+        Neighbours with one sentence are one: the first of them, their number, and one line. What
+        one cause blocks comes last and is one, whatever its checks.
         """
+        red = sorted(self.outcome.red, key=lambda r: (r.status is Status.BLOCKED, _cause(r)))
         found = []
-        for _, group in groupby(self.outcome.red, lambda r: (r.check, r.status, r.message)):
+        for _, group in groupby(red, lambda r: (_cause(r) or r.check, r.status, r.message)):
             records = list(group)
-            line = self.repeat(_shared([record.id for record in records]))
+            checks = (list(of_one) for _, of_one in groupby(records, lambda r: r.check))
+            line = self.repeat(*(_shared([record.id for record in own]) for own in checks))
             found.append((records[0], len(records), line))
         return found
+
+
+def _cause(record: Record) -> str:
+    return record.message if record.status is Status.BLOCKED else ""
 
 
 def _shared(ids: Sequence[str]) -> str:
