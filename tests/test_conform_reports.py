@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections import Counter
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from isoref.conformance.report.records import as_json
 from isoref.conformance.report.summary import GRAVITY, Report
 from isoref.conformance.report.table import table
 from isoref.conformance.status import RED
+from isoref.conformance.suspects import Suspect
 from isoref.conformance.vectors import load
 from tests import small_vectors
 
@@ -147,6 +149,16 @@ def test_what_one_cause_blocks_is_told_once_and_last(report: Report) -> None:
     for record, _, line in blocked:
         names = line.split("--only ")[1].split(" --")[0].split()
         assert {".".join(name.split(".")[:2]) for name in names} == checks[record.message]
+
+
+def test_every_report_has_the_likely_causes(report: Report) -> None:
+    cause = Suspect("forward", "tanh", "ψ is <left> out", "add ψ times the gain")
+    told = replace(report, suspects=(cause,))
+    lines = "\nlikely cause in forward, tanh: ψ is <left> out\n    → add ψ times the gain\n"
+    assert lines in table(told)
+    assert "forward, tanh: ψ is &lt;left&gt; out<br>→ add ψ times the gain" in as_html(told)
+    (entry,) = json.loads(as_json(told))["suspects"]
+    assert entry == asdict(cause)
 
 
 def test_a_failure_says_what_its_case_is_for() -> None:

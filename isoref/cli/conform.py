@@ -101,11 +101,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _conform(options: argparse.Namespace) -> int:
     from isoref.conformance.adapter import load_adapter
+    from isoref.conformance.calls import Calls
     from isoref.conformance.expected import read
     from isoref.conformance.foreign import Foreign
     from isoref.conformance.report.summary import Report
     from isoref.conformance.report.table import table
     from isoref.conformance.run import conform, matches
+    from isoref.conformance.suspects import suspects
 
     expected = read(options.xfail) if options.xfail else None
     corpus = _corpus(options)
@@ -126,6 +128,8 @@ def _conform(options: argparse.Namespace) -> int:
             expected=expected.reasons if expected else None,
             show=_progress() if sys.stderr.isatty() else None,
         )
+        calls = Calls(outcome.offer, seconds=options.time_limit, hangs=1)
+        told = [] if outcome.interrupted else suspects(calls, outcome.records)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     for pattern in options.only:
@@ -139,7 +143,8 @@ def _conform(options: argparse.Namespace) -> int:
     if least is None:
         least = 1 if options.only else outcome.least
     target = (options.target,) if options.exec is None else ("--exec", options.exec)
-    report = Report(outcome, target, _repeated(options), least, _selected(options))
+    words = _repeated(options), least, _selected(options)
+    report = Report(outcome, target, *words, told)
     if options.json != "-":
         print(table(report, trace=options.trace))
     _write(options, report)

@@ -16,6 +16,7 @@ import scipy
 from isoref import __version__
 from isoref.conformance.run import Outcome
 from isoref.conformance.status import UNCLAIMED, Record, Status
+from isoref.conformance.suspects import Suspect
 
 GRAVITY = (
     Status.FAIL,
@@ -77,6 +78,8 @@ class Report:
         Further words that a repetition needs, such as ("--time-limit", "5").
     selection : sequence of str
         Those that chose the tests, ("--level", "1-3"): only the repetition of all needs them.
+    suspects : sequence of Suspect
+        Likely causes of what failed.
     min_tests : int
         Fewer executed is code 3.
     """
@@ -86,6 +89,7 @@ class Report:
     options: Sequence[str] = ()
     min_tests: int = 1
     selection: Sequence[str] = ()
+    suspects: Sequence[Suspect] = ()
 
     @property
     def name(self) -> str:
