@@ -33,3 +33,7 @@ if not TYPE_CHECKING:  # a module with __getattr__ has every name, to type check
             raise AttributeError(f"module 'isoref' has no attribute {name!r}")
         globals()[name] = getattr(names, name)
         return globals()[name]
+
+    def __dir__() -> list[str]:
+        """Return what can be imported, for completion."""
+        return sorted({*globals(), *import_module("isoref.names").__all__})

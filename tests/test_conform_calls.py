@@ -71,5 +71,7 @@ def test_a_late_answer_is_not_that_of_the_next_call() -> None:
 
 def test_an_error_without_words_is_told_by_its_name() -> None:
     """Kills a thread that dies of the error's own text, and is waited for."""
-    with pytest.raises(Failure, match=r"forward raised Unspeakable$"):
+    with pytest.raises(
+        Failure, match=r"forward raised Unspeakable \(test_conform_calls\.py, line \d+\)$"
+    ):
         asked(Calls(offer(Odd())), np.nan)

@@ -76,6 +76,10 @@ for line in sys.stdin:
             del result["g"]
         if mode == "data":
             result["h"]["data"] = result["h"]["data"][:-1] + [0.0, 0.0]
+        if mode == "null":
+            result["g"]["data"] = [None] * result["g"]["shape"][0]
+        if mode == "bare":
+            result["h"] = [1.0]
         if mode == "word":
             result["g"]["data"] = ["many"] * result["g"]["shape"][0]
         if mode == "shape":
@@ -125,6 +129,8 @@ WRONG = {
     "id": "activation: the answer must have the id of its request, 2, got '3'",
     "part": "activation: the result must have g",
     "data": 'h must be {"shape": [2, 3], "data": [six numbers]}, got ',
+    "null": 'g must be made of numbers, "NaN", "Infinity" or hexadecimal ones, got null',
+    "bare": 'h must be {"shape": [2, 3], "data": [six numbers]}, got [1.0]',
     "word": 'g must be made of numbers, "NaN", "Infinity" or hexadecimal ones, got \'many\'',
     "shape": "g must have shape (2, 1), got (2,)",
     "list": "activation: the result must be an object, by names",

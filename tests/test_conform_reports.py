@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections import Counter
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from isoref.conformance.report.records import as_json
 from isoref.conformance.report.summary import GRAVITY, Report
 from isoref.conformance.report.table import table
 from isoref.conformance.status import RED
+from isoref.conformance.suspects import Suspect
 from isoref.conformance.vectors import load
 from tests import small_vectors
 
@@ -132,6 +134,40 @@ def test_neighbours_with_one_sentence_are_told_once(report: Report) -> None:
     number, line = found["L3.jvp"]
     assert number == 6
     assert line.split("--only ")[1].startswith("L3.jvp --seed")
+
+
+def test_what_one_cause_blocks_is_told_once_and_last(report: Report) -> None:
+    blocked = [group for group in report.red() if group[0].status is Status.BLOCKED]
+    assert report.red()[-len(blocked) :] == blocked
+    sentences = [record.message for record, _, _ in blocked]
+    assert len(set(sentences)) == len(sentences) > 0
+    assert sum(number for _, number, _ in blocked) == report.outcome.counts[Status.BLOCKED]
+    checks: dict[str, set[str]] = {record.message: set() for record, _, _ in blocked}
+    for record in report.outcome.red:
+        if record.status is Status.BLOCKED:
+            checks[record.message].add(record.check)
+    for record, _, line in blocked:
+        names = line.split("--only ")[1].split(" --")[0].split()
+        assert {".".join(name.split(".")[:2]) for name in names} == checks[record.message]
+
+
+def test_every_report_has_the_likely_causes(report: Report) -> None:
+    cause = Suspect("forward", "tanh", "ψ is <left> out", "add ψ times the gain")
+    told = replace(report, suspects=(cause,))
+    lines = "\nlikely cause in forward, tanh: ψ is <left> out\n    → add ψ times the gain\n"
+    assert lines in table(told)
+    assert "forward, tanh: ψ is &lt;left&gt; out<br>→ add ψ times the gain" in as_html(told)
+    (entry,) = json.loads(as_json(told))["suspects"]
+    assert entry == asdict(cause)
+
+
+def test_a_failure_says_what_its_case_is_for() -> None:
+    class Doubled(Adapter):
+        def activation(self, profile: Any, a: Any, q: Any) -> Any:
+            return tuple(2 * v for v in super().activation(profile, a, q))
+
+    (record,) = conform(Doubled, levels=[1], only=["L1.values.tanh.027"]).records
+    assert record.message.endswith(" (o² is added, not o)")
 
 
 class Page(HTMLParser):

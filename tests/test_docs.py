@@ -43,7 +43,10 @@ def page_id(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_examples_give_the_output_they_show(page: Path) -> None:
+def test_examples_give_the_output_they_show(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # an example may write files
     text = page.read_text(encoding="utf-8")
     scope: dict[str, object] = {"__name__": "__main__"}
     for block in FENCE.finditer(text):

@@ -33,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one sub-command and return its exit code."""
     parser = argparse.ArgumentParser(prog="isoref", description="Isotropic networks, verified.")
     parser.add_argument("--version", action="version", version=f"isoref {__version__}")
+    parser.epilog = "isoref COMMAND --help says what the options of a command mean."
     commands = parser.add_subparsers(dest="command", metavar="command")
     for name, summary in COMMANDS.items():
         commands.add_parser(name, help=summary, add_help=False)

@@ -61,7 +61,8 @@ def _parser() -> argparse.ArgumentParser:
         "float64. ρ = max |got − expected| / E with a bound E derived from the arithmetic of the "
         "outputs' dtype; ρ ≤ 1 passes. Where they differ, known mistakes are tried and the one "
         "that gives these outputs is named. Files are .npy, .npz, .safetensors or .pt (a dict of "
-        "tensors), with one array or with the names x, y and ybar.",
+        "tensors), with one array or with the names x, y and ybar. Exit code 0: they agree; 1: "
+        "they do not; 2: a file does not fit; 3: nothing could be judged.",
         "isoref check net.npz x.npy y.npy --gradients gradients.npz",
     )
     common.add_network(parser, output=False)

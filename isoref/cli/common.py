@@ -27,7 +27,9 @@ def parser(name: str, description: str, example: str) -> argparse.ArgumentParser
 def add_network(arguments: argparse.ArgumentParser, *, output: bool = True) -> None:
     """Add NETWORK and, for commands that edit, -o OUT; and --json."""
     arguments.add_argument(
-        "network", metavar="NETWORK", help="a network file, .npz or .safetensors"
+        "network",
+        metavar="NETWORK",
+        help="a network file, .npz or .safetensors, or a checkpoint of the original code, .pt",
     )
     if output:
         arguments.add_argument(

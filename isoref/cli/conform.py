@@ -48,9 +48,22 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "target", metavar="TARGET", nargs="?", help="package.module:Adapter or path/file.py:Adapter"
     )
     add("--exec", metavar="COMMAND", help="a program that speaks JSON lines, in place of TARGET")
-    add("--level", metavar="N|N-M", type=levels, default=range(1, 7), help="1 … 6, or from-to")
-    add("--only", metavar="ID", nargs="+", action="extend", default=[], help="ids or patterns")
-    add("--seed", type=_count, default=0, help="seed of the networks of laws")
+    add(
+        "--level",
+        metavar="N|N-M",
+        type=levels,
+        default=range(1, 7),
+        help="1 … 6, or 1-3; all if not given",
+    )
+    add(
+        "--only",
+        metavar="ID",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="ids, or what they begin with",
+    )
+    add("--seed", type=_count, default=0, help="other networks for the laws (default: 0)")
     add(
         "--min-tests",
         metavar="N",
@@ -64,25 +77,37 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     add("--json", metavar="FILE", help="write JSON; - prints it in place of the table")
     add("--junit", metavar="FILE", help="write JUnit XML")
     add("--html", metavar="FILE", help="write a page")
-    add("--time-limit", metavar="S", type=_seconds, default=20.0, help="seconds a call may take")
+    add(
+        "--time-limit",
+        metavar="S",
+        type=_seconds,
+        default=20.0,
+        help="seconds a call may take (default: 20)",
+    )
     add("--trace", action="store_true", help="print the tracebacks of exceptions too")
     options = parser.parse_args(arguments)
     if (options.target is None) == (options.exec is None):
         parser.error("give TARGET or --exec COMMAND, one of the two")
     for name in ("json", "junit", "html"):
         path = getattr(options, name)
-        if path is not None and path != "-" and not Path(path).parent.is_dir():
+        if path is None or path == "-":
+            continue
+        if not Path(path).parent.is_dir():
             parser.error(f"--{name}: there is no folder {Path(path).parent}")
+        if Path(path).is_dir():
+            parser.error(f"--{name}: {path} is a folder; give a file")
     return options
 
 
 def _conform(options: argparse.Namespace) -> int:
     from isoref.conformance.adapter import load_adapter
+    from isoref.conformance.calls import Calls
     from isoref.conformance.expected import read
     from isoref.conformance.foreign import Foreign
     from isoref.conformance.report.summary import Report
     from isoref.conformance.report.table import table
     from isoref.conformance.run import conform, matches
+    from isoref.conformance.suspects import suspects
 
     expected = read(options.xfail) if options.xfail else None
     corpus = _corpus(options)
@@ -103,19 +128,23 @@ def _conform(options: argparse.Namespace) -> int:
             expected=expected.reasons if expected else None,
             show=_progress() if sys.stderr.isatty() else None,
         )
+        calls = Calls(outcome.offer, seconds=options.time_limit, hangs=1)
+        told = [] if outcome.interrupted else suspects(calls, outcome.records)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     for pattern in options.only:
         if not outcome.interrupted and not any(matches([pattern], r.id) for r in outcome.records):
             known = ", ".join(check.id for check in outcome.checks)
             raise ValueError(
-                f"--only {pattern} names no test of these levels; the checks are {known}"
+                f"--only {pattern} names no test of these levels; give an id, the words that ids "
+                f"begin with, as in L1.values.tanh, or a pattern with *; the checks are {known}"
             )
     least = options.min_tests
     if least is None:
         least = 1 if options.only else outcome.least
     target = (options.target,) if options.exec is None else ("--exec", options.exec)
-    report = Report(outcome, target, _repeated(options), least, _selected(options))
+    words = _repeated(options), least, _selected(options)
+    report = Report(outcome, target, *words, told)
     if options.json != "-":
         print(table(report, trace=options.trace))
     _write(options, report)

@@ -19,7 +19,12 @@ def main(arguments: Sequence[str]) -> int:
     )
     common.add_network(parser)
     parser.add_argument("--layer", type=int, required=True, help="0 … L; its weight is factorised")
-    parser.add_argument("--side", choices=("left", "right", "full", "both"), default="left")
+    parser.add_argument(
+        "--side",
+        choices=("left", "right", "full", "both"),
+        default="left",
+        help="the spaces that turn: the one written, the one read, or both (default: left)",
+    )
     parser.add_argument(
         "--augmented",
         action="store_true",

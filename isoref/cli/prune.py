@@ -33,7 +33,12 @@ def main(arguments: Sequence[str]) -> int:
         "--radius", type=float, help="certify for every input of at most this length"
     )
     common.add_image(parser)
-    parser.add_argument("--center", choices=("bias", "mean"), default="bias", help="the constants")
+    parser.add_argument(
+        "--center",
+        choices=("bias", "mean"),
+        default="bias",
+        help="what removed neurons become: their biases, or means over --inputs (default: bias)",
+    )
     options = parser.parse_args(arguments)
     from isoref.pruning import prune
 

@@ -39,10 +39,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--schedule", default="constant", help="constant, cosine(warmup=100) or steps(fractions=…)"
     )
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--epochs", type=int, default=30, help="in all (default: 30)")
+    parser.add_argument("--batch", type=int, default=64, help="samples of a step (default: 64)")
     parser.add_argument("--seed", type=int, default=0, help="of split, network, order and rules")
-    parser.add_argument("--dtype", choices=("float64", "float32"), default="float32")
+    parser.add_argument(
+        "--dtype",
+        choices=("float64", "float32"),
+        default="float32",
+        help="of parameters and arithmetic (default: float32)",
+    )
     parser.add_argument("--psi-decay", type=float, default=0.0, help="c: c Σ ψ² joins the loss")
     parser.add_argument(
         "--adapt",

@@ -6,12 +6,14 @@ into NumPy arrays of the right shape and dtype, or refused with a sentence.
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -122,7 +124,7 @@ def _answered(adapter: Any, method: str, given: Sequence[Any]) -> Any:
     except Failure as failure:
         return failure
     except BaseException as error:
-        message = f"{method} raised {_words(error)}"
+        message = f"{method} raised {_words(error)}{_line(adapter, error)}"
         kind = Refusal if isinstance(error, NotImplementedError | ValueError) else Failure
         return kind(Status.ERROR, message, traceback.format_exc())
 
@@ -133,6 +135,13 @@ def _words(error: BaseException) -> str:
         return f"{name}: {error}"
     except Exception:  # a broken __str__ must not keep the answer back
         return name
+
+
+def _line(adapter: Any, error: BaseException) -> str:
+    """Return where the adapter's own file raised, or called what did."""
+    own = getattr(sys.modules.get(type(adapter).__module__), "__file__", None)
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == own]
+    return f" ({Path(str(own)).name}, line {lines[-1]})" if lines else ""
 
 
 class Refusal(Failure):
@@ -178,9 +187,9 @@ def parts(name: str, value: Any, count: int) -> tuple[Any, ...]:
 def array(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray:
     """Return an array of the shape and dtype that are expected."""
     if not isinstance(value, np.ndarray | np.generic):
-        raise Failure(
-            Status.ERROR, f"{name} must be a NumPy array of {dtype}, got {type(value).__name__}"
-        )
+        kind = type(value).__name__
+        hint = f"; return {name}.detach().cpu().numpy()" if kind == "Tensor" else ""
+        raise Failure(Status.ERROR, f"{name} must be a NumPy array of {dtype}, got {kind}{hint}")
     found = np.asarray(value)
     if found.dtype != dtype:
         raise Failure(Status.ERROR, f"{name} must keep the dtype {dtype}, got {found.dtype}")
@@ -228,7 +237,16 @@ def _entries(name: str, value: Any, like: Layered, *, fits: bool) -> list[dict[s
                 continue
             part = layer.get(key) if isinstance(layer, Mapping) else getattr(layer, key, None)
             place = f"{name}[{i}].{key}"
+            if part is None:
+                raise Failure(Status.ERROR, f"{place} is missing{_named(layer)}")
             shape = wanted.shape if fits else getattr(part, "shape", wanted.shape)
             entries[key] = array(place, part, shape, like.reference.dtype)
         found.append(entries)
     return found
+
+
+def _named(layer: Any) -> str:
+    """Return the names that a layer has in place of those that are sought."""
+    if not isinstance(layer, Mapping):
+        return f"; the layer is a {type(layer).__name__}"
+    return f"; there is {', '.join(map(str, layer)) or 'nothing'}"

@@ -51,6 +51,7 @@ class Group:
         """Pass, fail with the sentences, skip with the reason, or fail as expected."""
         import pytest
 
+        __tracebackhide__ = True  # the sentences say it all
         records = [self.runner.run(self.check, trial) for trial in self.trials]
         self.ran[:] = records
         wrong = [record for record in records if record.status in RED]

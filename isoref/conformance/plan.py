@@ -83,13 +83,14 @@ class Trial(NamedTuple):
     """One case of a check.
 
     `case` ends its id; `features` are those that the implementation may lack; `run` makes the
-    calls and judges.
+    calls and judges; `note` says what the case is for.
     """
 
     case: str
     profile: str
     features: tuple[str, ...]
     run: Callable[[Context], Verdict]
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def of_vectors(
         for case in context.corpus.cases.get(id, ()):
             if case.fits(context.dtype):
                 run = _bound(judge, case)
-                yield Trial(case.id.removeprefix(f"{id}."), case.profile.name, case.features, run)
+                name = case.id.removeprefix(f"{id}.")
+                yield Trial(name, case.profile.name, case.features, run, case.note)
 
     return Check(id, clause, law, methods, needs, trials)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from math import isfinite
 from typing import Any
 
 from isoref.conformance.adapter import METHODS, Offer, offer
@@ -18,7 +19,7 @@ from isoref.conformance.judge import Verdict
 from isoref.conformance.plan import Check, Context, Trial
 from isoref.conformance.precision import Precision, measured
 from isoref.conformance.selfcheck import require
-from isoref.conformance.status import EXECUTED, RED, UNCLAIMED, Record, Status
+from isoref.conformance.status import EXECUTED, RED, UNCLAIMED, Element, Record, Status
 from isoref.conformance.vectors import Corpus, load
 
 FAILED = frozenset({Status.FAIL, Status.ERROR, Status.BLOCKED})
@@ -259,7 +260,8 @@ def _tried(context: Context, check: Check, trial: Trial, cause: str | None) -> R
             return replace(record, status=Status.BLOCKED, message=text)
         start = time.perf_counter()
         verdict = trial.run(context)
-        return _judged(replace(record, seconds=time.perf_counter() - start), verdict)
+        record = replace(record, seconds=time.perf_counter() - start)
+        return _judged(record, verdict, trial.note)
     except Failure as failure:
         return replace(record, status=failure.status, message=failure.message, trace=failure.trace)
     except Exception as error:  # what came back looks like an answer, and is none
@@ -267,18 +269,24 @@ def _tried(context: Context, check: Check, trial: Trial, cause: str | None) -> R
         return replace(record, status=Status.ERROR, message=text, trace=traceback.format_exc())
 
 
-def _judged(record: Record, verdict: Verdict) -> Record:
+def _judged(record: Record, verdict: Verdict, note: str) -> Record:
     status = Status.PASS if verdict.holds else Status.FAIL
     if not verdict.observable:
         status = Status.UNOBSERVABLE
     message = verdict.message
     if status is Status.FAIL and not message and verdict.worst is not None:
-        worst = verdict.worst
-        message = (
-            f"{worst.where} is {worst.got:.9g}, expected {worst.want:.9g} ± {worst.bound:.2g}, off "
-            f"by {abs(worst.got - worst.want):.2g}: ρ = {verdict.rho:.3g}"
-        )
+        message = _sentence(verdict.worst, verdict.rho) + (f" ({note})" if note else "")
     return replace(record, status=status, rho=verdict.rho, worst=verdict.worst, message=message)
+
+
+def _sentence(worst: Element, rho: float) -> str:
+    error = abs(worst.got - worst.want)
+    off = f", off by {error:.2g}" if isfinite(error) else ""
+    shown = f"{rho:.3g}" if isfinite(rho) else "∞"
+    return (
+        f"{worst.where} is {worst.got:.9g}, expected {worst.want:.9g} ± {worst.bound:.2g}{off}: "
+        f"ρ = {shown}"
+    )
 
 
 def _declared(offered: Offer, check: Check, trial: Trial) -> str | None:

@@ -140,9 +140,9 @@ def _tree(name: str, value: Any, storage: str) -> list[dict[str, NDArray]]:
 
 
 def _array(name: str, value: Any, storage: str) -> NDArray:
-    if not isinstance(value, dict):
-        value = {"shape": [], "data": [value]}
-    shape, data = value.get("shape"), value.get("data")
+    number = not isinstance(value, dict | list)
+    given = {"shape": [], "data": [value]} if number else value
+    shape, data = (given.get("shape"), given.get("data")) if isinstance(given, dict) else (0, 0)
     if not (
         isinstance(shape, list)
         and all(type(n) is int and n >= 0 for n in shape)
@@ -167,7 +167,7 @@ def _number(name: str, value: Any) -> float:
 
 
 def _wrong(name: str, wanted: str, value: Any) -> Failure:
-    text = repr(value)
+    text = "null" if value is None else repr(value)
     return Failure(
         Status.ERROR, f"{name} must be {wanted}, got {text if len(text) <= 60 else text[:57] + '…'}"
     )

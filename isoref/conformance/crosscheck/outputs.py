@@ -42,7 +42,7 @@ def rearranged(evidence: Evidence) -> Iterator[Cause]:
     if abs(factor) > 1e-6 and y.size > 1:
         yield Cause(
             "outputs.factor",
-            f"the outputs are {factor:.6g} times the right ones",
+            f"the outputs are {_spelled(factor)} times the right ones",
             "compare the outputs themselves, without a scale",
             rho(y, factor * want, max(1.0, abs(factor)) * bound),
         )
@@ -111,3 +111,14 @@ def radii(evidence: Evidence) -> tuple[NDArray, NDArray]:
 def _listed(columns: NDArray) -> str:
     names = [str(int(column)) for column in columns[:12]]
     return ", ".join(names) + (" …" if len(columns) > 12 else "")
+
+
+def _spelled(factor: float) -> str:
+    """Return a factor so that it does not look like 1.
+
+    Examples
+    --------
+    >>> _spelled(0.5), _spelled(1 + 2e-7)
+    ('0.5', '(1 + 2e-07)')
+    """
+    return f"{factor:.6g}" if f"{factor:.6g}" != "1" else f"(1 + {factor - 1:.3g})"

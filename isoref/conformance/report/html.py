@@ -81,6 +81,12 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield "run", _text(f"seed {outcome.seed}, {outcome.seconds:.1f} s; {versions}")
     yield "repeat", f"<code>{_text(report.repeat())}</code>"
+    for one in report.suspects:
+        change = f"<br>→ {_text(one.change)}" if one.change else ""
+        place = f"{one.method}, {one.profile}"
+        yield "likely cause", f"{_text(place)}: {_text(one.sentence)}{change}"
+    if outcome.red:
+        yield "begin with", f"<code>{_text(report.red()[0][2])}</code>"
 
 
 def _filter(report: Report) -> Iterator[str]:

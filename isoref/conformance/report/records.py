@@ -13,6 +13,7 @@
     code, verdict      the exit code, and what it says
     passed, claimed, all, executed, min_tests
     counts             tests by status
+    suspects           likely causes: method, profile, sentence, change
     checks             id, clause, law, status, worst ρ and counts of each check
     tests              every test: id, check, level, clause, profile, status, rho, worst (where,
                        got, expected and bound, in decimal and in hex), message, seconds, repeat
@@ -23,6 +24,7 @@ Numbers that JSON lacks are the texts "inf" and "nan".
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -60,6 +62,7 @@ def facts(report: Report) -> dict[str, Any]:
         "executed": outcome.executed,
         "min_tests": report.min_tests,
         "counts": {str(status): n for status, n in outcome.counts.items()},
+        "suspects": [asdict(suspect) for suspect in report.suspects],
         "checks": [_check(row) for row in report.rows],
         "tests": [
             {**record.record(), "repeat": report.repeat(record.id)} for record in outcome.records

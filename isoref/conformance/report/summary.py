@@ -16,6 +16,7 @@ import scipy
 from isoref import __version__
 from isoref.conformance.run import Outcome
 from isoref.conformance.status import UNCLAIMED, Record, Status
+from isoref.conformance.suspects import Suspect
 
 GRAVITY = (
     Status.FAIL,
@@ -77,6 +78,8 @@ class Report:
         Further words that a repetition needs, such as ("--time-limit", "5").
     selection : sequence of str
         Those that chose the tests, ("--level", "1-3"): only the repetition of all needs them.
+    suspects : sequence of Suspect
+        Likely causes of what failed.
     min_tests : int
         Fewer executed is code 3.
     """
@@ -86,6 +89,7 @@ class Report:
     options: Sequence[str] = ()
     min_tests: int = 1
     selection: Sequence[str] = ()
+    suspects: Sequence[Suspect] = ()
 
     @property
     def name(self) -> str:
@@ -101,9 +105,10 @@ class Report:
     @property
     def verdict(self) -> str:
         """The exit code in words."""
+        red = len(self.outcome.red)
         return {
             0: "holds",
-            1: f"does not hold: {len(self.outcome.red)} tests are red",
+            1: f"does not hold: {red} test{' is' if red == 1 else 's are'} red",
             3: f"too little was tested: {self.outcome.executed} tests were executed, at least "
             f"{max(self.min_tests, 1)} must be",
         }.get(self.code, "interrupted")
@@ -143,21 +148,28 @@ class Report:
 
     def repeat(self, *names: str) -> str:
         """Return the line that repeats the tests of these ids, or the run."""
-        only = [word for name in names for word in ("--only", name)] or self.selection
+        only = ["--only", *names] if names else self.selection
         seed = ("--seed", str(self.outcome.seed))
         return shlex.join(["isoref", "conform", *self.target, *only, *seed, *self.options])
 
     def red(self) -> list[tuple[Record, int, str]]:
         """Return each red test with the line that repeats it.
 
-        Neighbours with one sentence are one: the first of them, their number, and one line.
+        Neighbours with one sentence are one: the first of them, their number, and one line. What
+        one cause blocks comes last and is one, whatever its checks.
         """
+        red = sorted(self.outcome.red, key=lambda r: (r.status is Status.BLOCKED, _cause(r)))
         found = []
-        for _, group in groupby(self.outcome.red, lambda r: (r.check, r.status, r.message)):
+        for _, group in groupby(red, lambda r: (_cause(r) or r.check, r.status, r.message)):
             records = list(group)
-            line = self.repeat(_shared([record.id for record in records]))
+            checks = (list(of_one) for _, of_one in groupby(records, lambda r: r.check))
+            line = self.repeat(*(_shared([record.id for record in own]) for own in checks))
             found.append((records[0], len(records), line))
         return found
+
+
+def _cause(record: Record) -> str:
+    return record.message if record.status is Status.BLOCKED else ""
 
 
 def _shared(ids: Sequence[str]) -> str:

@@ -10,7 +10,8 @@ from isoref.conformance.status import Status
 
 def table(report: Report, *, trace: bool = False) -> str:
     """Return the report for a terminal; with `trace`, exceptions with their tracebacks."""
-    return "\n".join([*_checks(report), *_red(report, trace), *_summary(report)])
+    parts = _checks(report), _red(report, trace), _suspects(report), _summary(report)
+    return "\n".join(line for part in parts for line in part)
 
 
 def figure(rho: float | None) -> str:
@@ -54,6 +55,13 @@ def _red(report: Report, trace: bool) -> Iterator[str]:
         yield f"    {line}"
         if trace and record.trace:
             yield "".join(f"    | {text}\n" for text in record.trace.splitlines()).rstrip()
+
+
+def _suspects(report: Report) -> Iterator[str]:
+    for one in report.suspects:
+        yield f"\nlikely cause in {one.method}, {one.profile}: {one.sentence}"
+        if one.change:
+            yield f"    → {one.change}"
 
 
 def _summary(report: Report) -> Iterator[str]:
