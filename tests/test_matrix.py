@@ -34,6 +34,18 @@ def test_all_that_ships_passes_what_it_claims() -> None:
         assert one["passed"] == one["claimed"] > 100, one["name"]
 
 
+def test_the_first_steps_quote_the_counts_of_pytorch() -> None:
+    example = next(one for one in FOUND if "PyTorch" in one["name"] and one["storage"] == "float32")
+    counts = [v["counts"] for check, v in example["checks"].items() if check < "L4"]
+    passed, every = (sum(found) for found in zip(*map(_passed_of, counts), strict=True))
+    text = (PAGE.parents[1] / "how-to-check.md").read_text("utf-8")
+    assert f"passed {passed} of {passed} claimed\npassed {passed} of {every} in all\n" in text
+
+
+def _passed_of(counts: dict[str, int]) -> tuple[int, int]:
+    return counts.get("PASS", 0), sum(counts.values())
+
+
 def test_a_level_of_isoref_gives_the_counts_of_the_page() -> None:
     own = next(one for one in FOUND if (one["name"], one["storage"]) == ("isoref", "float64"))
     outcome = conform(Adapter, levels=[1])

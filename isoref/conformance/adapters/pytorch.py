@@ -1,6 +1,6 @@
 """An isotropic network in PyTorch, and its adapter: tanh, dense layers, derivatives by autograd.
 
-In `activation` the norm does not overflow, no square root is differentiated at 0, and near r = 0
+In `activation` the norm does not overflow, no square root is differentiated at 0, and for r < 3
 the gain tanh(r)/r is Lambert's continued fraction in r², whose derivatives do not cancel.
 """
 
@@ -14,11 +14,11 @@ from isoref.conformance.adapter import above, entries
 
 def activation(a: torch.Tensor, q: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return (h, g) of pre-activations (B, n), q a scalar or (B, 1)."""
-    scale = torch.maximum(a.abs().amax(1, keepdim=True), q.sqrt()).clamp(min=1).detach()
+    scale = torch.maximum(a.abs().amax(1, keepdim=True), q.sqrt()).clamp(min=4).detach()
     s = ((a / scale) ** 2).sum(1, keepdim=True) + q / scale / scale
-    near = (scale == 1) & (s < 1)
-    fraction, r2 = torch.full_like(s, 21), torch.where(near, s, 0)
-    for k in range(19, 0, -2):
+    near = (scale == 4) & (s < 9 / 16)
+    fraction, r2 = torch.full_like(s, 31), torch.where(near, 16 * s, 0)
+    for k in range(29, 0, -2):
         fraction = k + r2 / fraction
     root = torch.where(near, 1, s).sqrt()
     r = scale * root
