@@ -302,6 +302,19 @@ def test_an_interrupt_waits_for_no_trial(tmp_path: Path) -> None:
     assert not list((tmp_path / "trials").glob("0*.json"))
 
 
+def test_an_interrupted_command_tells_how_it_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any, **__: Any) -> Results:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "conduct", stopped)
+    words = ["experiment", "sizes", "--quick", "--no-figures", "--out", str(tmp_path)]
+    assert main(words) == 130
+    trials = tmp_path / "sizes" / "trials"
+    assert f"the same command goes on from {trials}\n" in capsys.readouterr().err
+
+
 def running(pid: str) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -71,6 +71,10 @@ def _run(options: Any, names: list[str]) -> int:
             notes = getattr(error, "__notes__", ())
             print("\n".join([f"isoref experiment: {error}", *notes]), file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            kept = os.path.join(directory, "trials")
+            print(f"isoref experiment: the same command goes on from {kept}", file=sys.stderr)
+            raise
         paths = report.write(each, results, directory, pictures=not options.no_figures)
         if options.docs:
             paths += pages.publish(each, results, options.docs)
