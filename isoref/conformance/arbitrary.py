@@ -51,10 +51,11 @@ def arbitrary(context: Context, key: str, rounds: int) -> Iterator[tuple[Profile
     count = 0
     for k in range(rounds):
         for kind, largest in KINDS.items():
+            turn = k + int(context.rng(key, kind).integers(DEPTH + 1))
             claimed = context.profiles[order[count % len(order)]]
             rng, count = context.rng(key, kind, str(k)), count + 1
             image = tuple(int(rng.integers(extent // 2, extent + 1)) for extent in largest)
-            net = _network(context, rng, _other(claimed, rng), kind, image)
+            net = _network(context, rng, _other(claimed, rng), kind, turn, image)
             net, sizes = _resized(net, rng)
             x = _inputs(rng, (int(rng.integers(1, rng.choice([7, 7, 25]))), net.widths[0], *image))
             x = (x * sizes.reshape(-1, *(1 for _ in image))).astype(context.dtype)
@@ -97,12 +98,16 @@ def _resized(net: Network, rng: np.random.Generator) -> tuple[Network, NDArray]:
     return net.rebuilt(layers), sizes
 
 
-def _widths(rng: np.random.Generator, kind: str) -> list[int]:
-    """Return widths of all spaces: equal ones of hidden spaces that skips may connect."""
+def _widths(rng: np.random.Generator, kind: str, turn: int) -> list[int]:
+    """Return widths of all spaces: equal ones of hidden spaces that skips may connect.
+
+    Depths take turns, so that `DEPTH` + 1 rounds have all of them.
+    """
     if kind == "wide":
         return [int(n) for n in 2 ** rng.uniform(2, 7, int(rng.integers(3, 5)))]
     connected = kind in CONNECTED
-    depth = int(rng.integers(2 if connected else 0, DEPTH + 1)) + (kind == "skips")
+    least = 2 if connected else 0
+    depth = least + turn % (DEPTH + 1 - least) + (kind == "skips")
     most = int(rng.choice([5, 5, 20]))
     hidden = [int(rng.integers(1, most))] * depth if connected else rng.integers(1, most, depth)
     return [int(rng.integers(1, 5)), *map(int, hidden), int(rng.integers(1, 4))]
@@ -113,12 +118,13 @@ def _network(
     rng: np.random.Generator,
     profile: Profile,
     kind: str,
+    turn: int,
     image: tuple[int, ...],
 ) -> Network:
     """Return a network that fits the image, with skips in any order if it is of such a kind."""
     connected = kind in CONNECTED
     while True:
-        widths = _widths(rng, kind)
+        widths = _widths(rng, kind, turn)
         depth = len(widths) - 2
         layers = [_layer(context, rng, widths, i, len(image)) for i in range(depth + 1)]
         try:

@@ -285,3 +285,57 @@ def gains_rest(low: float, high: float) -> Right:
 for low, high in ((1e-9, 1e-6), (1e3, 1e4), (1e7, 1e9)):
     name = f"gains_do_not_move_from_{low:g}_to_{high:g}"
     wrong("push", "L3.velocity", name=name)(gains_rest(low, high))
+
+
+# Where only the vectors stand, or one law
+
+
+def short(values: NDArray) -> bool:
+    """Whether the entries are ordinary numbers of eight significant bits, as quantised inputs."""
+    mantissas = np.frexp(values.astype(np.float64))[0] * 2.0**8
+    return bool(values.all() and values.size and (mantissas % 1 == 0).all())
+
+
+def apart(values: NDArray) -> bool:
+    """Whether there are rows that differ, as a Jacobian needs none."""
+    return len(values) > 1 and bool((values[0] != values[-1]).any())
+
+
+QUANTISED = {"forward": "L2.values", "backward": "L3.backward", "jvp": "L3.jvp"}
+for method, killer in QUANTISED.items():
+    wrong(method, killer, name=f"{method}_is_off_for_quantised_inputs")(
+        where(lambda net, x: short(x) and net.depth > 1)
+    )
+
+
+@wrong("activation", "L1.values", name="activation_is_off_for_large_quantised_inputs")
+def off_for_short(right: Right, profile: Any, a: Any, q: Any) -> Any:
+    answer = right(profile, a, q)
+    return off(answer) if short(a) and np.abs(a).max() > 2.0**20 else answer
+
+
+@wrong("activation_vjp", "L3.activation", name="activation_vjp_is_off_for_quantised_inputs")
+def pulled_off_for_short(right: Right, profile: Any, a: Any, q: Any, *bars: Any) -> Any:
+    answer = right(profile, a, q, *bars)
+    return off(answer) if short(a) and apart(a) else answer
+
+
+@wrong("forward", "L2.ghosts", origin=PUBLIC)
+def skips_single_neurons_without_weights(right: Right, net: Any, x: Any) -> Any:
+    """A row of zeros beside others is taken for a dead neuron, whatever its bias."""
+    layers = list(net.layers)
+    for i, layer in enumerate(layers[:-1]):
+        live = layer.weight.reshape(len(layer.bias), -1).any(axis=1)
+        if live.any():
+            layers[i] = replace(layer, bias=np.where(live, layer.bias, 0 * layer.bias))
+    return right(net.rebuilt(layers), x)
+
+
+wrong("backward", "L3.sums", name="backward_is_off_for_one_row_of_three_outputs")(
+    where(lambda net, x: len(x) == 1 and net.widths == (2, 6, 5, 3))
+)
+
+
+@wrong("rotate", "L4.rotate")
+def leaves_quantised_weights(right: Right, net: Any, space: int, R: Any) -> Any:
+    return net if short(net.layers[0].weight) else right(net, space, R)
