@@ -232,12 +232,14 @@ def test_pilots_have_seeds_of_their_own_and_what_they_choose_is_told(
 # nothing is lost
 
 STARTED = """
+import signal
 import sys
 from tests.test_experiments import TINY
 from dataclasses import replace
 from isoref.experiments import experiment
 from isoref.experiments.runner import conduct
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
     settings = replace(TINY, seeds=40, epochs=int(sys.argv[2]))
     conduct(experiment("invariance"), "quick", settings, sys.argv[1], jobs=2)
 """

@@ -143,7 +143,7 @@ def one_neuron_has_no_rotation(right: Right, net: Any, space: int, R: Any) -> An
 # Level 5
 
 
-@wrong("grow", "L5.grow")
+@wrong("grow", "L5.grow", origin=PUBLIC)
 def lifts_a_q_of_zero(right: Right, net: Any, space: int, count: int) -> Any:
     found = right(net, space, count)
     q = found.layers[space - 1].q
@@ -311,7 +311,7 @@ for label, killer, least, most in (
     wrong("step", killer, origin=PUBLIC, name=label)(shortened(least, most))
 
 
-@wrong("step", "L6.step")
+@wrong("step", "L6.step", origin=PUBLIC)
 def a_projected_q_has_no_gradient(
     right: Right, net: Any, state: Any, gradient: Any, settings: Any
 ) -> Any:
@@ -354,7 +354,7 @@ def carries_small_rotations_not_at_all(
     return dict(state) if unresolved(R) else right(net, state, space, R)
 
 
-@wrong("transport", "L6.transport")
+@wrong("transport", "L6.transport", origin=PUBLIC)
 def little_moments_vanish(right: Right, net: Any, state: Any, space: int, R: Any) -> Any:
     found = right(net, state, space, R)
     moments = {
