@@ -99,7 +99,7 @@ def test_the_sample_of_the_page_is_what_it_is_now() -> None:
 
 def test_a_stale_page_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = PAGE.read_text("utf-8")
-    for old, new in ((corpus().hash, "0" * 64), ("| q is o |", "| q is p |")):
+    for old, new in ((corpus().hash, "0" * 64), ("| q is o |", "| q is p |"), ("| • |", "|  |")):
         path = tmp_path / "page.md"
         path.write_text(text.replace(old, new), "utf-8")
         assert selftest(["--quick", "--page", str(path)]) == 1

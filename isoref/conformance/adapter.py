@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from isoref.conformance.numerics import Numerics
+from isoref.layer import AXES
 
 METHODS: Mapping[str, int] = {
     "activation": 1,
@@ -92,7 +93,7 @@ def entries(layer: Any) -> dict[str, Any]:
     >>> list(entries(first)), list(entries(last))
     (['weight', 'bias', 'q'], ['weight', 'bias', 'psi'])
     """
-    found = {name: getattr(layer, name) for name in ("weight", "bias", "psi", "q")}
+    found = {name: getattr(layer, name) for name in AXES}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -3,7 +3,7 @@
 Copy it and put your own function in the place of `network`. What takes care in `activation`: the
 norm does not overflow, no square root is differentiated at 0, for r < 3 the gain tanh(r)/r is
 Lambert's continued fraction in r², whose derivatives do not cancel, and beyond it comes from
-exp(−2r), because XLA's tanh is off by four roundings near 8, and its derivative 1 − tanh² by eight.
+exp(−2r): XLA's tanh is off by some roundings near 8, which 1 − tanh² has whole beside γ = 1/8.
 """
 
 from typing import Any, ClassVar
